@@ -1,0 +1,178 @@
+"""The image cache: right images in the right order, computed once, and never half of them."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from tlprobe.audio.load import load
+from tlprobe.audio.logmel import LOG_FLOOR, ImageSettings, LogMel
+from tlprobe.data import cache
+from tlprobe.data.cache import images_of, load_images
+from tlprobe.data.open import open_dataset
+from tlprobe.errors import DataError, ParameterError, ResourceError
+
+SETTINGS = ImageSettings(sr=16_000, clip_s=0.5, width=25)
+
+
+@pytest.fixture
+def dataset(make_folder):
+    return open_dataset(make_folder())
+
+
+@pytest.fixture
+def entry(dataset, tmp_path):
+    """The folder of the one cache entry, after a first call."""
+    load_images(dataset, SETTINGS)
+    (folder,) = (tmp_path / "cache" / "images").iterdir()
+    return folder
+
+
+def test_images_are_those_of_the_clips_in_order(dataset):
+    images = load_images(dataset, SETTINGS, jobs=3)
+    assert images.array.shape == (10, 3, 128, 25)
+    assert images.array.dtype == np.float32
+    assert (images.n_padded, images.n_cropped, images.n_silent) == (0, 0, 0)
+    log_mel = LogMel(SETTINGS)
+    for path, image in zip(dataset.paths, images.array, strict=True):
+        expected = log_mel(torch.from_numpy(load(path, sr=16_000))[None])[0]
+        np.testing.assert_array_equal(image, expected)
+    np.testing.assert_array_equal(images_of(dataset.paths, SETTINGS), images.array)
+    with pytest.raises(ValueError, match="read-only"):
+        images.array[0] = 0
+
+
+def test_number_of_jobs_changes_nothing(dataset, tmp_path):
+    one, many = (load_images(dataset, SETTINGS, jobs=n, cache=tmp_path / str(n)) for n in (1, 4))
+    np.testing.assert_array_equal(one.array, many.array)
+
+
+def test_images_are_computed_once(dataset, monkeypatch):
+    load_images(dataset, SETTINGS)
+    monkeypatch.setattr(cache, "load", lambda *_, **__: pytest.fail("computed again"))
+    load_images(dataset, SETTINGS)
+    load_images(open_dataset(dataset.root, seed=5), SETTINGS)  # other folds, same recordings
+
+
+@pytest.mark.parametrize(
+    "change", [{"sr": 8_000}, {"clip_s": 0.4}, {"width": 24}, {"channels": "copy"}, {"n_mels": 64}]
+)
+def test_other_settings_are_another_entry(dataset, entry, change):
+    load_images(dataset, SETTINGS.model_copy(update=change))
+    assert len(list(entry.parent.iterdir())) == 2
+
+
+def test_other_content_is_another_entry(dataset, entry):
+    soundfile.write(dataset.paths[0], np.full(8000, 0.5), 16_000)
+    changed = open_dataset(dataset.root)
+    images = load_images(changed, SETTINGS)
+    np.testing.assert_array_equal(images.array[0], images_of(changed.paths[:1], SETTINGS)[0])
+    assert len(list(entry.parent.iterdir())) == 2
+
+
+def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip):
+    root = make_folder()
+    write_clip(root / "cat" / "long.wav", seconds=0.8)
+    write_clip(root / "cat" / "short.wav", seconds=0.3)
+    hollow = np.zeros(32_000)
+    hollow[:100] = 0.5
+    soundfile.write(root / "dog" / "hollow.wav", hollow, 16_000)
+    dataset = open_dataset(root)
+    images = load_images(dataset, SETTINGS)
+    assert (images.n_padded, images.n_cropped, images.n_silent) == (1, 2, 1)
+    position = [clip.path for clip in dataset.clips].index("dog/hollow.wav")
+    np.testing.assert_allclose(images.array[position], LOG_FLOOR, rtol=1e-6)
+    meta = json.loads(next((root.parent / "cache" / "images").glob("*/images.json")).read_text())
+    assert [dataset.clips[i].path for i in meta["padded"]] == ["cat/short.wav"]
+    assert [dataset.clips[i].path for i in meta["cropped"]] == ["cat/long.wav", "dog/hollow.wav"]
+    assert meta["settings"] == SETTINGS.model_dump()
+
+
+def test_bad_files_are_all_reported_and_leave_nothing(dataset, tmp_path):
+    for path in dataset.paths[:7]:
+        path.write_bytes(path.read_bytes()[:-100])
+    soundfile.write(dataset.paths[7], np.zeros(100), 16_000)
+    with pytest.raises(DataError, match=r"^8 recordings cannot be used: .*cat/0\.wav is truncated.*; and 3 more$"):
+        load_images(dataset, SETTINGS)
+    with pytest.raises(DataError, match=r"dog/2\.wav is silent"):
+        images_of(dataset.paths[7:], SETTINGS)
+    (entry,) = (tmp_path / "cache" / "images").iterdir()
+    assert not list(entry.glob("images*"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda entry: os.truncate(entry / "images.npy", 5_000),
+        lambda entry: os.truncate(entry / "images.npy", 0),
+        lambda entry: (entry / "images.npy").write_bytes((entry / "images.npy").read_bytes() + b"more"),
+        lambda entry: (entry / "images.npy").unlink(),
+        lambda entry: np.save(entry / "images.npy", np.zeros((10, 3, 128, 25))),
+        lambda entry: (entry / "images.json").write_text("{"),
+        lambda entry: (entry / "images.json").write_text("[]"),
+        lambda entry: (entry / "images.json").unlink(),
+    ],
+)
+def test_damaged_entry_is_made_again(dataset, entry, damage):
+    damage(entry)
+    np.testing.assert_array_equal(load_images(dataset, SETTINGS).array, images_of(dataset.paths, SETTINGS))
+
+
+def test_full_disk_is_a_resource_error_and_leaves_nothing(dataset, tmp_path, monkeypatch):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # stands in for a full disk
+    try:
+        with pytest.raises(ResourceError, match="cannot write the image cache"):
+            load_images(dataset, SETTINGS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    (entry,) = (tmp_path / "cache" / "images").iterdir()
+    assert not list(entry.glob("images*"))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10))
+    with pytest.raises(ResourceError, match=r"needs 384000 bytes, 10 are free"):
+        load_images(dataset, SETTINGS)
+
+
+def test_unusable_cache_folder_is_a_resource_error(dataset, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ResourceError, match="cannot use the folder"):
+        load_images(dataset, SETTINGS, cache=tmp_path / "file")
+
+
+def test_wrong_arguments_are_refused(dataset):
+    with pytest.raises(ParameterError, match="jobs=0 is too few"):
+        load_images(dataset, SETTINGS, jobs=0)
+    with pytest.raises(ParameterError, match="too short"):
+        load_images(dataset, SETTINGS.model_copy(update={"clip_s": 0.01}))
+
+
+def test_thread_count_is_put_back(dataset):
+    before = torch.get_num_threads()
+    load_images(dataset, SETTINGS)
+    assert torch.get_num_threads() == before
+
+
+def test_two_processes_share_the_work(dataset, tmp_path):
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from tlprobe.audio.logmel import ImageSettings\n"
+        "from tlprobe.data.cache import load_images\n"
+        "from tlprobe.data.open import open_dataset\n"
+        "images = load_images(open_dataset(Path(sys.argv[1])), ImageSettings(sr=16000, clip_s=0.5, width=25))\n"
+        "print(float(images.array.sum()))\n"
+    )
+    command = [sys.executable, "-c", code, str(dataset.root)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
+    sums = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert sums[0] == sums[1] != ""
+    assert len(list((tmp_path / "cache" / "images").iterdir())) == 1

@@ -1,0 +1,73 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
+from tlprobe.errors import DataError, ParameterError
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    clips = []
+    for i, (label, fold) in enumerate([("b", 2), ("a", 1), ("b", 1), ("a", 2), ("a", 3)]):
+        (tmp_path / f"{i}.wav").write_bytes(bytes([i]))
+        clips.append(Clip(path=f"{i}.wav", label=label, fold=fold, group=str(i)))
+    return Dataset(name="set", root=tmp_path, clips=tuple(clips), classes=("a", "b"))
+
+
+def test_labels_and_folds(dataset):
+    np.testing.assert_array_equal(dataset.labels, [1, 0, 1, 0, 0])
+    assert dataset.labels.dtype == np.int64
+    assert dataset.folds == (1, 2, 3)
+
+
+def test_split_parts_the_clips(dataset):
+    train, held_out = dataset.split(2)
+    np.testing.assert_array_equal(train, [1, 2, 4])
+    np.testing.assert_array_equal(held_out, [0, 3])
+    with pytest.raises(ParameterError, match="fold=4 is no fold of set; choose from 1, 2, 3"):
+        dataset.split(4)
+
+
+def test_hash_knows_content_label_fold_and_path_but_not_the_place(dataset, tmp_path):
+    def hash_with(**change):
+        clips = (dataclasses.replace(dataset.clips[0], **change), *dataset.clips[1:])
+        return dataclasses.replace(dataset, clips=clips).content_hash
+
+    before = dataset.content_hash
+    assert dataset.describe() == {"name": "set", "n_clips": 5, "hash": before}
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    for path in dataset.paths:
+        (moved / path.name).write_bytes(path.read_bytes())
+    assert dataclasses.replace(dataset, root=moved).content_hash == before
+    (tmp_path / "new.wav").write_bytes(dataset.paths[0].read_bytes())
+    hashes = {before, hash_with(label="a"), hash_with(fold=3), hash_with(path="new.wav")}
+    dataset.paths[4].write_bytes(b"other")
+    hashes.add(dataclasses.replace(dataset).content_hash)
+    assert len(hashes) == 5
+
+
+def test_missing_files_are_named_at_once(dataset):
+    dataset.paths[1].unlink()
+    dataset.paths[3].unlink()
+    with pytest.raises(DataError, match=r"2 recordings cannot be used: .*1\.wav.*3\.wav"):
+        _ = dataset.content_hash
+
+
+def test_list_errors_counts_all_and_names_the_first():
+    assert list_errors(["one"]) == "one"
+    assert list_errors([f"e{i}" for i in range(7)]) == ("7 recordings cannot be used: e0; e1; e2; e3; e4; and 2 more")
+
+
+@pytest.mark.parametrize("name", ["../x.wav", "/etc/passwd", "a/../../x.wav", "nul\0.wav", "link.wav", "loop.wav"])
+def test_inside_refuses_what_leads_out(tmp_path, name):
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (tmp_path / "x.wav").touch()
+    (folder / "link.wav").symlink_to(tmp_path / "x.wav")
+    (folder / "loop.wav").symlink_to(folder / "loop.wav")
+    path = inside(folder, name)
+    assert path is None or not path.is_file()
+    assert inside(folder, "a.wav") == folder / "a.wav"

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import soundfile
+
+from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.errors import DataError, ParameterError
+
+
+def test_layout_is_found(make_esc, make_folder):
+    assert open_dataset(make_esc()).name == "esc50"
+    assert open_dataset(make_esc(), esc10=True).name == "esc10"
+    assert open_dataset(make_folder()).name == "own"
+
+
+def test_esc10_elsewhere_is_refused(make_folder):
+    root = make_folder()
+    with pytest.raises(ParameterError, match=r"esc10 needs a folder with meta/esc50\.csv; .*own has none"):
+        open_dataset(root, esc10=True)
+    with pytest.raises(ParameterError, match="the synthetic set has none"):
+        open_dataset(None, esc10=True)
+
+
+def test_no_data_set_is_refused(tmp_path):
+    with pytest.raises(DataError, match="nowhere is missing"):
+        open_dataset(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="file is no folder"):
+        open_dataset(tmp_path / "file")
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(DataError, match=r"bare holds no data set: neither meta/esc50\.csv"):
+        open_dataset(tmp_path / "bare")
+
+
+def test_defaults_follow_the_recordings(make_folder, write_clip):
+    root = make_folder(seconds=0.5)
+    write_clip(root / "cat" / "long.wav", seconds=1.0)
+    write_clip(root / "dog" / "other.wav", sr=8000, seconds=0.7)
+    settings = default_settings(open_dataset(root))
+    assert (settings.sr, settings.clip_s, settings.width, settings.n_mels) == (16_000, 1.0, 50, 128)
+    given = default_settings(open_dataset(root), sr=8000, clip_s=2.0, channels="copy")
+    assert (given.sr, given.clip_s, given.width, given.channels) == (8000, 2.0, 100, "copy")
+    assert default_settings(open_dataset(root), width=77).width == 77
+
+
+def test_default_length_is_at_most_30_s(make_folder, tmp_path):
+    root = make_folder()
+    soundfile.write(root / "cat" / "long.wav", np.full(31 * 4000, 0.1), 4000)
+    settings = default_settings(open_dataset(root))
+    assert (settings.clip_s, settings.width) == (30.0, 1500)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"sr": 1}, "sr=1: "),
+        ({"clip_s": -1.0}, "clip_s=-1.0: "),
+        ({"width": 0}, "width=0: "),
+        ({"clip_s": float("nan")}, "clip_s=nan"),
+    ],
+)
+def test_impossible_values_are_named(make_folder, given, message):
+    with pytest.raises(ParameterError, match=message):
+        default_settings(open_dataset(make_folder()), **given)
+
+
+def test_unreadable_recordings_are_all_named(make_folder):
+    root = make_folder()
+    (root / "cat" / "0.wav").write_bytes(b"")
+    (root / "dog" / "1.wav").write_bytes(b"RIFF")
+    with pytest.raises(DataError, match=r"^2 recordings cannot be used: .*cat/0\.wav is empty.*dog/1\.wav"):
+        default_settings(open_dataset(root))

@@ -1,0 +1,32 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tlprobe.plots.ensemble import draw
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def test_single_runs_their_mean_and_the_ensemble(ax, fake):
+    assert draw(fake.ensemble(), ax=ax) is ax
+    dots, mean, ensemble = (np.asarray(line.get_ydata(), dtype=float) for line in ax.lines[:3])
+    np.testing.assert_allclose(dots, [84, 85.25, 86, 84.5, 85.75])
+    np.testing.assert_allclose(mean, [85.1, 85.1])
+    np.testing.assert_allclose(ensemble, [88])
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["single runs\n(line: mean)", "ensemble\nof 5"]
+
+
+def test_members_may_be_named_and_all_else_be_missing(ax, fake):
+    row = {"members": ["runs/a", "runs/b"], "accuracy": 0.88, "single_mean": None, "ci_low": None, "ci_high": None}
+    draw(dataclasses.replace(fake.ensemble(), rows=[row], params={}), ax=ax)
+    assert ax.get_xticklabels()[1].get_text() == "ensemble\nof 2"
+
+
+def test_nothing_to_draw_is_said(ax, fake):
+    draw(dataclasses.replace(fake.ensemble(), rows=[{"accuracy": None}]), ax=ax)
+    assert ax.texts[0].get_text() == "no accuracies in this record"

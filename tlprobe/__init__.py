@@ -1,0 +1,70 @@
+"""tlprobe: what did this pretrained network really transfer?
+
+The names below are the Python API; each has the name of its verb on the command line. They are
+imported when first used, so that ``import tlprobe`` and ``tlprobe --help`` do not wait for torch.
+"""
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from tlprobe.records import Record as Record
+
+if TYPE_CHECKING:
+    from tlprobe.plots.figure import render as render
+    from tlprobe.plots.figure import save_figure as save_figure
+    from tlprobe.probes.attribute import attribute as attribute
+    from tlprobe.probes.ensemble import ensemble as ensemble
+    from tlprobe.probes.evaluate import evaluate as evaluate
+    from tlprobe.probes.svcca import svcca as svcca
+    from tlprobe.studies.sweeps import cutoff as cutoff
+    from tlprobe.studies.sweeps import freeze as freeze
+    from tlprobe.studies.sweeps import fuse as fuse
+    from tlprobe.train.checkpoint import FileOptions as FileOptions
+    from tlprobe.train.fit import fit as fit
+    from tlprobe.train.material import FitOptions as FitOptions
+    from tlprobe.train.run import Run as Run
+
+try:
+    __version__ = version("tlprobe")
+except PackageNotFoundError:  # a source tree that is not installed
+    __version__ = "unknown"
+
+_HOME = {
+    "FileOptions": "tlprobe.train.checkpoint",
+    "FitOptions": "tlprobe.train.material",
+    "Run": "tlprobe.train.run",
+    "attribute": "tlprobe.probes.attribute",
+    "cutoff": "tlprobe.studies.sweeps",
+    "ensemble": "tlprobe.probes.ensemble",
+    "evaluate": "tlprobe.probes.evaluate",
+    "fit": "tlprobe.train.fit",
+    "freeze": "tlprobe.studies.sweeps",
+    "fuse": "tlprobe.studies.sweeps",
+    "render": "tlprobe.plots.figure",
+    "save_figure": "tlprobe.plots.figure",
+    "svcca": "tlprobe.probes.svcca",
+}
+
+__all__ = [
+    "FileOptions",
+    "FitOptions",
+    "Record",
+    "Run",
+    "attribute",
+    "cutoff",
+    "ensemble",
+    "evaluate",
+    "fit",
+    "freeze",
+    "fuse",
+    "render",
+    "save_figure",
+    "svcca",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'tlprobe' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,1 @@
+"""Sound files in, log-mel images out."""

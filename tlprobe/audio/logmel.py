@@ -1,0 +1,231 @@
+"""Waveforms as log-mel images: what an ImageNet network is shown of a sound.
+
+Three channels are three spectrograms of one clip, with windows/hops of 25/10, 50/25 and 100/50 ms, so
+that one channel is sharp in time and another in frequency; each is resized to the same (n_mels, width).
+
+Conventions: power spectrogram, centred frames with reflected edges, periodic Hann window; one FFT length
+for all three, of a tenth of a second (10 Hz bins), shorter windows zero-padded within it; mel scale of
+HTK, triangles of height 1 (no area norm) from 0 Hz to sr/2; natural log of (power + 1e-6). This is
+librosa's ``melspectrogram(htk=True, norm=None)`` followed by ``np.log``.
+Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, section 3, and its code.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from tlprobe.audio.load import SR_MAX, SR_MIN
+from tlprobe.errors import ParameterError
+
+__all__ = [
+    "LOG_FLOOR",
+    "LOG_OFFSET",
+    "WINDOWS_MS",
+    "ImageSettings",
+    "LogMel",
+    "fit_length",
+    "mel_centres_hz",
+    "mel_edges_hz",
+]
+
+LOG_OFFSET = 1e-6  # added to the power before the log (the paper's code)
+LOG_FLOOR = math.log(LOG_OFFSET)  # what digital silence becomes, about -13.8
+WINDOWS_MS = ((25, 10), (50, 25), (100, 50))  # (window, hop) of the three channels, in ms
+_BINS_PER_HZ = 0.1  # n_fft = sr / 10: 10 Hz bins, narrow enough for 128 mel filters
+
+Fit = Literal["exact", "padded", "cropped"]
+
+
+class ImageSettings(BaseModel):
+    """All that decides what a clip's image looks like; stored in each run and used again by every probe.
+
+    Parameters
+    ----------
+    sr : int in [4000, 384000], in Hz
+        Rate that clips are resampled to.
+    clip_s : float > 0, in seconds
+        Shorter clips are padded with silence at the end, longer ones cropped at the centre.
+    channels : {"windows", "copy"}
+        Three windows as three channels, or the 25/10 ms one three times.
+    n_mels : int > 0
+        Rows of the image.
+    width : int > 0
+        Columns of the image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sr: int = Field(ge=SR_MIN, le=SR_MAX)
+    clip_s: float = Field(gt=0, allow_inf_nan=False)
+    channels: Literal["windows", "copy"] = "windows"
+    n_mels: int = Field(default=128, ge=1)
+    width: int = Field(ge=1)
+
+    @property
+    def n_samples(self) -> int:
+        """Samples of one clip: `clip_s` at `sr`, rounded up as resampling does."""
+        return math.ceil(self.clip_s * self.sr - 1e-6)
+
+    @property
+    def n_fft(self) -> int:
+        """FFT length, the same for all windows: a tenth of a second, so bins are 10 Hz apart."""
+        return round(self.sr * _BINS_PER_HZ)
+
+
+def fit_length(waveform: npt.NDArray[np.float32], *, n_samples: int) -> tuple[npt.NDArray[np.float32], Fit]:
+    """Return `waveform` with exactly `n_samples` samples, and what was done to it.
+
+    Parameters
+    ----------
+    waveform : np.ndarray [shape=(n,)]
+    n_samples : int > 0
+        A shorter waveform gets silence at its end, a longer one keeps its centre.
+
+    Returns
+    -------
+    fitted : np.ndarray [shape=(n_samples,)]
+    fit : {"exact", "padded", "cropped"}
+
+    Examples
+    --------
+    >>> fit_length(np.array([1.0, 2.0, 3.0, 4.0], np.float32), n_samples=2)
+    (array([2., 3.], dtype=float32), 'cropped')
+    >>> fit_length(np.array([1.0], np.float32), n_samples=2)
+    (array([1., 0.], dtype=float32), 'padded')
+    """
+    n = len(waveform)
+    if n < n_samples:
+        return np.pad(waveform, (0, n_samples - n)), "padded"
+    if n > n_samples:
+        start = (n - n_samples) // 2
+        return waveform[start : start + n_samples], "cropped"
+    return waveform, "exact"
+
+
+class LogMel:
+    """Turn waveforms of one length into log-mel images, in batches.
+
+    Parameters
+    ----------
+    settings : ImageSettings
+
+    Raises
+    ------
+    ParameterError
+        If the clips are too short for the transform, or a mel filter would be empty.
+    """
+
+    def __init__(self, settings: ImageSettings):
+        self.settings = settings
+        self.n_samples = settings.n_samples
+        n_fft = settings.n_fft
+        if self.n_samples <= n_fft // 2:  # reflected edges need more samples than they add
+            shortest_s = (n_fft // 2 + 1) / settings.sr
+            raise ParameterError(f"clip_s={settings.clip_s} is too short: at least {shortest_s:.4f} s are needed")
+        self._filters = torch.from_numpy(_mel_filters(settings))  # (n_mels, n_fft // 2 + 1)
+        pairs = WINDOWS_MS[:1] if settings.channels == "copy" else WINDOWS_MS
+        self._windows = [
+            (torch.hann_window(round(settings.sr * window_ms / 1000)), round(settings.sr * hop_ms / 1000))
+            for window_ms, hop_ms in pairs
+        ]
+
+    def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Return the images of `waveforms`.
+
+        Parameters
+        ----------
+        waveforms : torch.Tensor [shape=(batch, n_samples), float32]
+            Full scale at +-1.
+
+        Returns
+        -------
+        images : torch.Tensor [shape=(batch, 3, n_mels, width), float32]
+            Natural log of power, at least ``LOG_FLOOR``; row 0 is the lowest frequency.
+
+        Raises
+        ------
+        ParameterError
+            If the waveforms do not have `n_samples` samples.
+        """
+        if waveforms.ndim != 2 or waveforms.shape[1] != self.n_samples:
+            raise ParameterError(
+                f"waveforms of shape {tuple(waveforms.shape)} do not fit (batch, {self.n_samples}); see fit_length"
+            )
+        size = (self.settings.n_mels, self.settings.width)
+        channels = []
+        for spectrogram in self.spectrograms(waveforms):
+            # Antialiased, because the 25/10 ms channel has more columns than the image; PIL's resize does the same.
+            resized = torch.nn.functional.interpolate(spectrogram[:, None], size=size, mode="bilinear", antialias=True)
+            channels.append(resized)
+        return torch.cat(channels, dim=1) if len(channels) == 3 else channels[0].repeat(1, 3, 1, 1)
+
+    def spectrograms(self, waveforms: torch.Tensor) -> list[torch.Tensor]:
+        """Return the log-mel spectrograms before the resize, each (batch, n_mels, n_frames of its hop)."""
+        return [self._log_mel(waveforms, window, hop) for window, hop in self._windows]
+
+    def _log_mel(self, waveforms: torch.Tensor, window: torch.Tensor, hop: int) -> torch.Tensor:
+        device = waveforms.device
+        stft = torch.stft(
+            waveforms,
+            n_fft=self.settings.n_fft,
+            hop_length=hop,
+            win_length=len(window),
+            window=window.to(device),
+            center=True,
+            pad_mode="reflect",
+            return_complex=True,
+        )  # (batch, n_fft // 2 + 1, n_frames)
+        power = torch.view_as_real(stft).square().sum(-1)
+        return torch.log(self._filters.to(device) @ power + LOG_OFFSET)
+
+
+def mel_edges_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
+    """Return the corners of the mel triangles: filter i rises from edge i to i + 1 and falls to i + 2.
+
+    Returns
+    -------
+    edges : np.ndarray [shape=(n_mels + 2,)], in Hz
+        Rising from 0 to sr/2, evenly spaced in HTK mels, 2595 log10(1 + f / 700).
+    """
+    top = 2595 * math.log10(1 + settings.sr / 2 / 700)
+    edges: npt.NDArray[np.float64] = 700 * (10 ** (np.linspace(0, top, settings.n_mels + 2) / 2595) - 1)
+    return edges
+
+
+def mel_centres_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
+    """Return the frequency that each row of the image stands for.
+
+    Returns
+    -------
+    centres : np.ndarray [shape=(n_mels,)], in Hz
+        Peaks of the mel triangles, rising; the labels of a frequency axis.
+    """
+    return mel_edges_hz(settings)[1:-1]
+
+
+def _mel_filters(settings: ImageSettings) -> npt.NDArray[np.float32]:
+    """Return the mel filters (n_mels, n_fft // 2 + 1), none of them empty."""
+    import librosa.filters  # here, because its import takes seconds
+
+    edges = mel_edges_hz(settings)
+    bins = np.arange(settings.n_fft // 2 + 1) * settings.sr / settings.n_fft
+    holds = np.searchsorted(bins, edges[2:], "left") - np.searchsorted(bins, edges[:-2], "right")
+    n_empty = int((holds <= 0).sum())
+    if n_empty:  # checked before librosa, which only warns
+        raise ParameterError(
+            f"n_mels={settings.n_mels} leaves {n_empty} mel filters empty at sr={settings.sr} Hz; take fewer"
+        )
+    filters: npt.NDArray[np.float32] = librosa.filters.mel(
+        sr=settings.sr,
+        n_fft=settings.n_fft,
+        n_mels=settings.n_mels,
+        fmin=0.0,
+        fmax=settings.sr / 2,
+        htk=True,
+        norm=None,
+    )
+    return filters

@@ -1,0 +1,1 @@
+"""Networks as chains of units with named blocks, and the weights they start from."""

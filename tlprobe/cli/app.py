@@ -1,0 +1,130 @@
+"""The application: its verbs, and what becomes of errors and signals.
+
+Importing this module must stay cheap (``tlprobe --help`` answers at once): verbs import torch inside.
+"""
+
+import logging
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from tlprobe.errors import TlprobeError
+
+__all__ = ["app", "main"]
+
+EXIT_USAGE = 2
+EXIT_RESOURCES = 6
+EXIT_INTERRUPTED = 130  # 128 + SIGINT
+EXIT_TERMINATED = 143  # 128 + SIGTERM
+
+app = typer.Typer(
+    name="tlprobe",
+    help="What did this pretrained network really transfer? Fine-tune ImageNet CNNs on audio, then probe them.",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, told apart from Ctrl-C."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : list of str
+        Without the program's name.
+
+    Returns
+    -------
+    exit_code : int
+        0 done, 1 internal, 2 usage, 3 data, 4 checkpoint, 5 diverged, 6 resources, 130 and 143 interrupted.
+    """
+    import tlprobe.cli.draw
+    import tlprobe.cli.read
+    import tlprobe.cli.train  # noqa: F401 - importing these registers their verbs
+
+    no_verb = not arguments
+    if no_verb:
+        arguments = ["--help"]
+    previous = signal.signal(signal.SIGTERM, _on_sigterm)
+    debug = "--debug" in arguments
+    try:
+        code = _guarded(lambda: app(args=arguments, standalone_mode=False), debug=debug)
+        return EXIT_USAGE if no_verb else code
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        logging.getLogger("tlprobe").handlers.clear()
+
+
+def set_up_output(*, quiet: bool) -> None:
+    """Send the library's notes to standard error, and stay silent where asked to."""
+    logger = logging.getLogger("tlprobe")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+
+
+def _guarded(call: Callable[[], object], *, debug: bool) -> int:
+    try:
+        result = call()
+    except TlprobeError as error:
+        return _fail(error, str(error), error.exit_code, debug=debug)
+    except _Terminated as error:
+        return _fail(error, _INTERRUPTED, EXIT_TERMINATED, debug=debug)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        return _fail(error, _INTERRUPTED, EXIT_INTERRUPTED, debug=debug)
+    except typer.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:  # `tlprobe ... | head`: nobody reads on; keep Python from writing at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError as error:
+        return _fail(error, f"out of memory: {error}", EXIT_RESOURCES, debug=debug)
+    except Exception as error:  # the last line of defence: one line for the user, the rest behind --debug
+        code, text = _classify(error)
+        return _fail(error, text, code, debug=debug)
+    return result if isinstance(result, int) else 0
+
+
+_INTERRUPTED = "interrupted; finished epochs are saved, the same command goes on from there (fit: with --resume)"
+
+
+def _classify(error: Exception) -> tuple[int, str]:
+    if hasattr(error, "format_message"):  # a usage error of the option parser
+        text = error.format_message() or "no verb given; `tlprobe --help` lists them"
+        context = getattr(error, "ctx", None)
+        where = f" (see `{context.command_path} --help`)" if context is not None else ""
+        return EXIT_USAGE, " ".join(text.split()) + where
+    name, text = type(error).__name__, " ".join(str(error).split())
+    if name in ("OutOfMemoryError", "AcceleratorError") or "can't allocate memory" in text:
+        return EXIT_RESOURCES, f"out of memory: {text[:200]}; try a smaller --batch-size"
+    return 1, f"internal error, please report it: {name}: {text[:300]} (--debug shows where)"
+
+
+def _fail(error: BaseException, text: str, code: int, *, debug: bool) -> int:
+    if debug:
+        traceback.print_exception(error)
+    typer.echo(f"tlprobe: {text}", err=True)
+    return code
+
+
+def _on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated

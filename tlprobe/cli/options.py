@@ -1,0 +1,180 @@
+"""Options that several verbs share, each defined once."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlprobe.cli.app import set_up_output
+from tlprobe.errors import ParameterError
+
+if TYPE_CHECKING:
+    from tlprobe.train.checkpoint import FileOptions
+    from tlprobe.train.material import FitOptions
+
+__all__ = ["Ckpt", "Data", "Debug", "Device", "Out", "Overwrite", "Quiet", "file_options", "fit_options"]
+
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        help="Data set: a folder in ESC-50's layout, or with one sub-folder a class. [default: built-in clips]"
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Out = Annotated[Path, typer.Option(help="Folder for the record and the figure.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the result that --out holds.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress bars.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Ckpt = Annotated[
+    list[Path],
+    typer.Option(
+        "--ckpt",
+        help="A run directory, or a weight file with --backbone, --data and --fold. Repeat for several.",
+    ),
+]
+
+_PANEL: dict[str, tuple[Any, str]] = {
+    "esc10": (bool | None, "Only the ESC-10 subset of ESC-50. [default: no-esc10]"),
+    "data_seed": (
+        int | None,
+        "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
+    ),
+    "backbone": (
+        str | None,
+        "Network: efficientnet_lite0, densenet201, resnet50, ... or timm/NAME. [default: efficientnet_lite0]",
+    ),
+    "weights": (
+        str | None,
+        "Start: imagenet, random, a weight file or a run (its head is dropped). [default: imagenet]",
+    ),
+    "fold": (int | None, "Fold held out. [default: 1]"),
+    "seed": (int | None, "Reaches every draw of the training. [default: 0]"),
+    "recipe": (str | None, "quick, paper, paper-scratch, or an own YAML file. [default: quick]"),
+    "epochs": (int | None, "Recipe value: passes over the training clips."),
+    "batch_size": (int | None, "Recipe value: clips a step."),
+    "optimizer": (str | None, "Recipe value: adam, adamw or sgd."),
+    "lr": (float | None, "Recipe value: learning rate (its peak for onecycle)."),
+    "weight_decay": (float | None, "Recipe value: weight decay."),
+    "schedule": (str | None, "Recipe value: constant, step, multistep or onecycle."),
+    "step_epochs": (int | None, "Recipe value: epochs between steps of the step schedule."),
+    "milestones": (str | None, "Recipe value: epochs of the multistep schedule, e.g. 300,350."),
+    "gamma": (float | None, "Recipe value: factor of the step and multistep schedules."),
+    "label_smoothing": (float | None, "Recipe value: label smoothing of the training loss."),
+    "time_roll": (bool | None, "Recipe value: roll training images along time."),
+    "normalize": (str | None, "Recipe value: channel (statistics of the training clips) or none."),
+    "sr": (int | None, "Sampling rate in Hz. [default: the data set's commonest]"),
+    "clip_s": (
+        float | None,
+        "Clip length in s; shorter padded, longer cropped. [default: the longest clip, at most 30]",
+    ),
+    "width": (int | None, "Image columns. [default: 50 a second]"),
+    "channels": (str | None, "windows (25, 50, 100 ms) or copy (25 ms three times). [default: windows]"),
+}
+_RECIPE_VALUES = (
+    "epochs",
+    "batch_size",
+    "optimizer",
+    "lr",
+    "weight_decay",
+    "schedule",
+    "step_epochs",
+    "milestones",
+    "gamma",
+    "label_smoothing",
+    "time_roll",
+    "normalize",
+)
+_FILE_PANEL: dict[str, tuple[Any, str]] = {
+    "backbone": (str | None, "Of a weight file: its network."),
+    "fold": (int | None, "Of a weight file: the fold it was not trained on."),
+    "normalize": (
+        str | None,
+        "Of a weight file: how its images were standardised, channel or none. [default: channel]",
+    ),
+}
+
+
+def fit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb all options of a training; it gets those that were used as its `given` argument."""
+    return _with_panel(command, _PANEL, argument="given")
+
+
+def file_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that describe a bare weight file; it gets those used as `given`."""
+    return _with_panel(command, _FILE_PANEL, argument="given")
+
+
+def to_fit_options(given: Mapping[str, Any]) -> "FitOptions":
+    """Return the training options that were used, with defaults for the others.
+
+    Raises
+    ------
+    ParameterError
+        If ``milestones`` is no list of whole numbers, or ``channels`` or the seed are impossible.
+    """
+    from tlprobe.train.material import FitOptions
+
+    changes = {name: value for name, value in given.items() if name in _RECIPE_VALUES}
+    if "milestones" in changes:
+        try:
+            changes["milestones"] = tuple(int(part) for part in str(changes["milestones"]).split(","))
+        except ValueError as error:
+            raise ParameterError(f"--milestones {changes['milestones']!r} is no list of epochs like 300,350") from error
+    if given.get("seed", 0) < 0:
+        raise ParameterError(f"--seed {given['seed']}: must be 0 or more")
+    rest = {name: value for name, value in given.items() if name not in _RECIPE_VALUES}
+    return FitOptions(changes=changes, **rest)
+
+
+def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) -> "FileOptions | None":
+    """Return what was said of a weight file; a run needs and allows nothing of it.
+
+    Raises
+    ------
+    ParameterError
+        If a run is given with options that only a weight file needs.
+    """
+    from tlprobe.train.checkpoint import FileOptions
+
+    used = {**given, **{name: value for name, value in more.items() if value is not None}}
+    if not used:
+        return None
+    for path in ckpt:
+        if path.is_dir():
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in used)
+            raise ParameterError(f"{path} is a run and knows this itself; {flags} would be ignored")
+    return FileOptions(**used)
+
+
+def begin(*, quiet: bool) -> bool | None:
+    """Set up notes, and return the `progress` argument of the library's functions."""
+    set_up_output(quiet=quiet)
+    return False if quiet else None
+
+
+def _with_panel(
+    command: Callable[..., None], panel: Mapping[str, tuple[Any, str]], *, argument: str
+) -> Callable[..., None]:
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != argument]
+    added = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[kind, typer.Option(help=text, show_default=False)],
+        )
+        for name, (kind, text) in panel.items()
+    ]
+
+    def wrapper(**values: Any) -> None:
+        given = {name: values.pop(name) for name in panel}
+        command(**values, **{argument: {name: value for name, value in given.items() if value is not None}})
+
+    keyword_only = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
+    wrapper.__signature__ = signature.replace(parameters=keyword_only + added)  # type: ignore[attr-defined]
+    wrapper.__doc__ = command.__doc__
+    wrapper.__name__ = command.__name__
+    return wrapper

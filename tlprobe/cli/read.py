@@ -1,0 +1,167 @@
+"""Verbs that read a fine-tuned network: svcca, attribute, ensemble, eval."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlprobe.cli.app import app
+from tlprobe.cli.options import Ckpt, Data, Debug, Device, Out, Overwrite, Quiet, begin, file_options, to_file_options
+from tlprobe.cli.output import deliver, percent, request_of
+from tlprobe.files import write_atomic
+
+OneCkpt = Annotated[
+    Path,
+    typer.Option("--ckpt", help="A run directory, or a weight file with --backbone, --data and --fold."),
+]
+Clips = Annotated[
+    list[Path], typer.Option("--clip", help="A recording: a path in the data set, or any file. Repeat for several.")
+]
+
+
+@app.command()
+@file_options
+def svcca(
+    *,
+    ckpt: Ckpt,
+    data: Data = None,
+    before: Annotated[
+        str | None, typer.Option(help="Of a weight file: what its training started from: imagenet, random or a file.")
+    ] = None,
+    variance: Annotated[float, typer.Option(help="Share of variance that the directions kept explain.")] = 0.99,
+    seed: Annotated[int, typer.Option(help="Of the pairing of different clips for the null.")] = 0,
+    out: Out = Path("out/svcca"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Compare each block before and after fine-tuning, on held-out clips (Fig. 2a)."""
+    request = request_of(
+        "svcca",
+        out,
+        overwrite=overwrite,
+        ckpt=ckpt,
+        data=data,
+        before=before,
+        variance=variance,
+        seed=seed,
+        given=given,
+    )
+    progress = begin(quiet=quiet)
+    options = to_file_options(given, ckpt=ckpt, before=before)
+
+    from tlprobe.probes.svcca import svcca as call
+
+    record = call(ckpt, data=data, options=options, variance=variance, seed=seed, device=device, progress=progress)
+    for row in record.rows:
+        value = "constant" if row["value"] is None else f"{row['value']:.3f}"
+        null = "-" if row["null"] is None else f"{row['null']:.3f}"
+        typer.echo(
+            f"{row['run']}  {row['block']:>7}  svcca {value}  (different clips: {null}; "
+            f"n = {row['n']}, d = {row['d_x']}, k = {row['k_x']}, {row['k_y']})"
+        )
+    deliver(record, out, request=request)
+
+
+@app.command()
+@file_options
+def attribute(
+    *,
+    ckpt: OneCkpt,
+    clip: Clips = [],  # noqa: B006 - Typer copies it
+    n_clips: Annotated[
+        int, typer.Option(min=1, help="Without --clip: held-out clips to draw, of different classes.")
+    ] = 4,
+    target: Annotated[
+        str, typer.Option(help="Class whose logit is explained: predicted, or a class name.")
+    ] = "predicted",
+    n_steps: Annotated[int, typer.Option(min=1, help="Points on the path from silence to the clip.")] = 100,
+    seed: Annotated[int, typer.Option(help="Of the draw of clips.")] = 0,
+    data: Data = None,
+    out: Out = Path("out/attribute"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Show which parts of a spectrogram the answer rests on: Integrated Gradients (Fig. 3)."""
+    asked = {"clip": clip, "n_clips": n_clips, "target": target, "n_steps": n_steps, "seed": seed}
+    request = request_of("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked)
+    progress = begin(quiet=quiet)
+    options = to_file_options(given, ckpt=[ckpt])
+
+    from tlprobe.probes.attribute import attribute as call
+
+    record = call(
+        ckpt,
+        clips=clip,
+        n_clips=n_clips,
+        target=target,
+        n_steps=n_steps,
+        seed=seed,
+        data=data,
+        options=options,
+        device=device,
+        progress=progress,
+    )
+    for row in record.rows:
+        unit = " (absolute)" if row["gap_absolute"] else " %"
+        gap = row["gap"] if row["gap_absolute"] else 100 * row["gap"]
+        typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap:.2f}{unit}")
+    deliver(record, out, request=request)
+
+
+@app.command()
+def ensemble(
+    *,
+    ckpt: Annotated[list[Path], typer.Option(help="Run directories of one data set and fold. Repeat for each.")],
+    out: Out = Path("out/ensemble"),
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Average the soft-max outputs of several runs."""
+    request = request_of("ensemble", out, overwrite=overwrite, ckpt=ckpt)
+    begin(quiet=quiet)
+
+    from tlprobe.probes.ensemble import ensemble as call
+
+    record = call(ckpt)
+    row = record.rows[0]
+    typer.echo(f"{row['members']} members: {percent(row)}; single runs on average {100 * row['single_mean']:.1f} %")
+    deliver(record, out, request=request)
+
+
+@app.command("eval")
+@file_options
+def evaluate(
+    *,
+    ckpt: OneCkpt,
+    clip: Clips = [],  # noqa: B006 - Typer copies it
+    data: Data = None,
+    out: Out = Path("out/eval"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Score a network on its held-out fold or on another data set, or let it name recordings."""
+    request = request_of("eval", out, overwrite=overwrite, ckpt=ckpt, clip=clip, data=data, given=given)
+    progress = begin(quiet=quiet)
+    options = to_file_options(given, ckpt=[ckpt])
+
+    from tlprobe.probes.evaluate import evaluate as call
+    from tlprobe.probes.evaluate import predictions_of
+
+    record = call(ckpt, data=data, clips=clip, options=options, device=device, progress=progress)
+    write_atomic(out / "predictions.csv", predictions_of(record).to_csv())
+    for row in record.rows:
+        if row["accuracy"] is None:
+            typer.echo(f"{row['clip']}  {row['predicted']}  {100 * row['probability']:.1f} %")
+        else:
+            typer.echo(f"{row['run']} on {row['clips']}: {percent(row)}")
+    deliver(record, out, request=request)

@@ -1,0 +1,167 @@
+"""Verbs that train: fit, fuse, freeze, cutoff, demo."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlprobe.cli.app import app
+from tlprobe.cli.options import Data, Debug, Device, Out, Overwrite, Quiet, begin, fit_options, to_fit_options
+from tlprobe.cli.output import deliver, percent, request_of
+from tlprobe.errors import ParameterError
+from tlprobe.records import Record
+
+RunCkpt = Annotated[
+    Path | None,
+    typer.Option(
+        "--ckpt",
+        help="A fully fine-tuned run: gives recipe, data, fold, seed and its starting weights, and is the full level.",
+    ),
+]
+Upto = Annotated[str | None, typer.Option(help="Last block, or none. [default: the whole sweep]")]
+Trials = Annotated[Path, typer.Option(help="Where trainings live; finished ones are found there, never redone.")]
+
+
+@app.command()
+@fit_options
+def fit(
+    *,
+    data: Data = None,
+    out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/fit"),
+    device: Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
+    overwrite: Overwrite = False,
+    keep_epochs: Annotated[int, typer.Option(min=0, help="Keep the state every so many epochs; 0: none.")] = 0,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Fine-tune a network on all folds but one, and score it on that one."""
+    from tlprobe.plots.figure import save_with_record
+    from tlprobe.train.fit import fit as call
+
+    progress = begin(quiet=quiet)
+    run = call(
+        to_fit_options({"data": data, **given}),
+        out=out,
+        device=device,
+        resume=resume,
+        overwrite=overwrite,
+        keep_epochs=keep_epochs,
+        progress=progress,
+    )
+    row = run.record.rows[0]
+    save_with_record(run.record, out, "fit")
+    typer.echo(f"{row['backbone']} from {row['init']}, fold {row['fold']}, {row['epochs']} epochs: {percent(row)}")
+    typer.echo(f"run: {out}")
+
+
+@app.command()
+@fit_options
+def fuse(
+    *,
+    upto: Upto = None,
+    ckpt: RunCkpt = None,
+    data: Data = None,
+    out: Out = Path("out/fuse"),
+    trials: Trials = Path("runs/trials"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Keep pretrained weights up to a block, start the rest at random, train all (Fig. 2b)."""
+    _sweep("fuse", upto, ckpt, data, out, trials, device, overwrite, quiet, given)
+
+
+@app.command()
+@fit_options
+def freeze(
+    *,
+    upto: Upto = None,
+    ckpt: RunCkpt = None,
+    data: Data = None,
+    out: Out = Path("out/freeze"),
+    trials: Trials = Path("runs/trials"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Freeze the network up to a block (weights and batch-norm), train the rest (Fig. 2c)."""
+    _sweep("freeze", upto, ckpt, data, out, trials, device, overwrite, quiet, given)
+
+
+@app.command()
+@fit_options
+def cutoff(
+    *,
+    after: Annotated[str | None, typer.Option(help="Last block that stays. [default: the whole sweep]")] = None,
+    ckpt: RunCkpt = None,
+    data: Data = None,
+    out: Out = Path("out/cutoff"),
+    trials: Trials = Path("runs/trials"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """End the network after a block, with a new head, and train it."""
+    _sweep("cutoff", after, ckpt, data, out, trials, device, overwrite, quiet, given)
+
+
+@app.command()
+def demo(
+    *,
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo leaves.")] = Path("out/demo"),
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each of the 15 trainings.")] = 4,
+    device: Device = "auto",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Do the main job on built-in clips: fine-tune, probe, and draw Figures 2 and 3."""
+    from tlprobe.studies.demo import demo as call
+
+    progress = begin(quiet=quiet)
+    result = call(out=out, epochs=epochs, device=device, progress=progress)
+    for line in result.summary:
+        typer.echo(line)
+    typer.echo(f"figures: {', '.join(map(str, result.figures))}")
+
+
+def _sweep(
+    probe: str,
+    block: str | None,
+    ckpt: Path | None,
+    data: Path | None,
+    out: Path,
+    trials: Path,
+    device: str,
+    overwrite: bool,
+    quiet: bool,
+    given: dict[str, Any],
+) -> None:
+    request = request_of(probe, out, overwrite=overwrite, block=block, ckpt=ckpt, data=data, given=given)
+    progress = begin(quiet=quiet)
+    if ckpt is not None and given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise ParameterError(f"--ckpt {ckpt} gives recipe, data, fold, seed and weights; {flags} would be ignored")
+
+    from tlprobe.studies import sweeps
+
+    options = to_fit_options({"data": data, **given}) if ckpt is None else None
+    moved = data if ckpt is not None else None
+    record: Record
+    if probe == "cutoff":
+        record = sweeps.cutoff(
+            ckpt, after=block, options=options, data=moved, trials=trials, device=device, progress=progress
+        )
+    else:
+        call = sweeps.fuse if probe == "fuse" else sweeps.freeze
+        record = call(ckpt, upto=block, options=options, data=moved, trials=trials, device=device, progress=progress)
+    for row in record.rows:
+        typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}")
+    deliver(record, out, request=request)

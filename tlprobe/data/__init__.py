@@ -1,0 +1,1 @@
+"""Data sets of recordings, their folds, and the cache of their images."""

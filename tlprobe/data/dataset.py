@@ -1,0 +1,152 @@
+"""What a data set is: a table of clips with a label, a fold and a group, and the folder they lie in."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+
+from tlprobe.errors import DataError, ParameterError
+from tlprobe.files import sha256_file
+
+__all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "list_errors"]
+
+
+class DatasetDescription(TypedDict):
+    """How a record names a data set: nothing in it tells of the machine."""
+
+    name: str
+    n_clips: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One recording of a data set.
+
+    Parameters
+    ----------
+    path : str
+        Relative to the data set's root, with forward slashes.
+    label : str
+        Name of its class.
+    fold : int > 0
+        The cross-validation fold it is held out in.
+    group : str
+        Clips cut from one source share it; a group belongs in one fold.
+    """
+
+    path: str
+    label: str
+    fold: int
+    group: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A table of clips.
+
+    Parameters
+    ----------
+    name : str
+    root : Path
+        Folder that the clips' paths start from.
+    clips : tuple of Clip
+    classes : tuple of str
+        Class names, sorted; a clip's label index counts in it.
+    note : str
+        What a user should know about how the folder was read, such as files left out; or empty.
+    """
+
+    name: str
+    root: Path
+    clips: tuple[Clip, ...]
+    classes: tuple[str, ...]
+    note: str = ""
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Where each clip's file lies."""
+        return tuple(self.root / clip.path for clip in self.clips)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int64]:
+        """Class index of each clip, (n_clips,)."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index[clip.label] for clip in self.clips], dtype=np.int64)
+
+    @cached_property
+    def folds(self) -> tuple[int, ...]:
+        """The folds there are, rising."""
+        return tuple(sorted({clip.fold for clip in self.clips}))
+
+    def split(self, fold: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the indices of the training clips and of the clips held out in `fold`.
+
+        Returns
+        -------
+        train_index, held_out_index : np.ndarray [shape=(n,), int64]
+            Rising; together they are all clips.
+
+        Raises
+        ------
+        ParameterError
+            If there is no such fold.
+        """
+        if fold not in self.folds:
+            raise ParameterError(
+                f"fold={fold!r} is no fold of {self.name}; choose from {', '.join(map(str, self.folds))}"
+            )
+        held_out = np.array([clip.fold == fold for clip in self.clips])
+        return np.flatnonzero(~held_out).astype(np.int64), np.flatnonzero(held_out).astype(np.int64)
+
+    @cached_property
+    def file_hashes(self) -> tuple[str, ...]:
+        """SHA-256 of each clip's file, as it was at the first look.
+
+        Raises
+        ------
+        DataError
+            If a file is missing or cannot be read.
+        """
+        hashes, errors = [], []
+        for path in self.paths:
+            try:
+                hashes.append(sha256_file(path))
+            except OSError as error:
+                errors.append(f"{path} cannot be read: {error.strerror or error}")
+        if errors:
+            raise DataError(list_errors(errors))
+        return tuple(hashes)
+
+    @cached_property
+    def content_hash(self) -> str:
+        """SHA-256 over path, label, fold and file content of all clips, in order."""
+        digest = hashlib.sha256()
+        for clip, file_hash in zip(self.clips, self.file_hashes, strict=True):
+            digest.update(f"{clip.path}\0{clip.label}\0{clip.fold}\0{file_hash}\n".encode())
+        return digest.hexdigest()
+
+    def describe(self) -> DatasetDescription:
+        """Return the name, clip count and content hash that a record carries."""
+        return {"name": self.name, "n_clips": len(self.clips), "hash": self.content_hash}
+
+
+def inside(folder: Path, name: str) -> Path | None:
+    """Return ``folder / name``, or None if that leads out of `folder`, through a link too."""
+    try:
+        path = folder / name
+        return path if path.resolve().is_relative_to(folder.resolve()) else None
+    except (ValueError, OSError, RuntimeError):  # a NUL in the name; a loop of links
+        return None
+
+
+def list_errors(errors: list[str], *, what: str = "recordings", n_named: int = 5) -> str:
+    """Return one line for many errors: the only one, or their count and the first few."""
+    if len(errors) == 1:
+        return errors[0]
+    more = f"; and {len(errors) - n_named} more" if len(errors) > n_named else ""
+    return f"{len(errors)} {what} cannot be used: " + "; ".join(errors[:n_named]) + more

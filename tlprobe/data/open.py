@@ -1,0 +1,112 @@
+"""Find out how a data folder is laid out, and which image settings suit it."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from tlprobe.audio.load import info
+from tlprobe.audio.logmel import ImageSettings
+from tlprobe.data.dataset import Dataset, list_errors
+from tlprobe.data.esc50 import META, read_esc50
+from tlprobe.data.folder import read_folder
+from tlprobe.data.synthetic import synthetic_dataset
+from tlprobe.errors import DataError, ParameterError
+
+__all__ = ["CLIP_S_MAX", "COLUMNS_PER_S", "default_settings", "open_dataset"]
+
+CLIP_S_MAX = 30.0  # seconds; the longest default, GTZAN's
+COLUMNS_PER_S = 50  # the paper's 250 columns for 5 s and 1500 for 30 s
+
+
+def open_dataset(path: Path | None, *, esc10: bool = False, seed: int = 0) -> Dataset:
+    """Read the data set in a folder, whatever its layout.
+
+    Parameters
+    ----------
+    path : Path or None
+        A folder with ``meta/esc50.csv`` and ``audio/``, or with one sub-folder a class. None is the
+        synthetic set.
+    esc10 : bool
+        The 10-class subset; in the ESC-50 layout only.
+    seed : int
+        For folds that are not given, and for the synthetic sounds.
+
+    Returns
+    -------
+    dataset : Dataset
+
+    Raises
+    ------
+    DataError
+        If there is no such folder, or no data set in it.
+    ParameterError
+        If `esc10` is asked of another layout.
+    """
+    is_esc = path is not None and (path / META).exists()
+    if esc10 and not is_esc:
+        raise ParameterError(f"esc10 needs a folder with {META}; {path or 'the synthetic set'} has none")
+    if path is None:
+        return synthetic_dataset(seed=seed)
+    if not path.is_dir():
+        raise DataError(f"{path} is {'no folder' if path.exists() else 'missing'}; give the folder of a data set")
+    if is_esc:
+        return read_esc50(path, esc10=esc10)
+    if not any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
+        raise DataError(f"{path} holds no data set: neither {META} with audio/, nor one sub-folder a class")
+    return read_folder(path, seed=seed)
+
+
+def default_settings(
+    dataset: Dataset,
+    *,
+    sr: int | None = None,
+    clip_s: float | None = None,
+    width: int | None = None,
+    channels: Literal["windows", "copy"] = "windows",
+) -> ImageSettings:
+    """Return image settings that suit a data set; what is given is kept.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    sr : int, in Hz
+        Default: the commonest rate, the higher one of two equally common.
+    clip_s : float, in seconds
+        Default: the longest clip, at most 30 s.
+    width : int
+        Default: 50 columns a second.
+    channels : {"windows", "copy"}
+
+    Returns
+    -------
+    settings : ImageSettings
+
+    Raises
+    ------
+    DataError
+        If a recording's header cannot be read; all of them are named at once.
+    ParameterError
+        If a given value is impossible.
+    """
+    if sr is None or clip_s is None:
+        headers, errors = [], []
+        for path in dataset.paths:
+            try:
+                headers.append(info(path))
+            except DataError as error:
+                errors.append(str(error))
+        if errors:
+            raise DataError(list_errors(errors))
+        if sr is None:
+            sr = max(Counter(header.sr for header in headers).items(), key=lambda item: (item[1], item[0]))[0]
+        if clip_s is None:
+            clip_s = min(max(header.duration_s for header in headers), CLIP_S_MAX)
+    if width is None:
+        width = max(1, round(COLUMNS_PER_S * clip_s)) if 0 < clip_s < float("inf") else 1
+    try:
+        return ImageSettings(sr=sr, clip_s=clip_s, width=width, channels=channels)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, e['loc']))}={e['input']!r}: {e['msg'].lower()}" for e in error.errors())
+        raise ParameterError("; ".join(problems)) from error

@@ -1,0 +1,49 @@
+"""The few errors that tlprobe raises on purpose, each with the exit code the command line gives it.
+
+A message is one line: it names the value, where it came from and the choices there are.
+"""
+
+__all__ = [
+    "CheckpointError",
+    "DataError",
+    "DivergedError",
+    "ParameterError",
+    "ResourceError",
+    "TlprobeError",
+]
+
+
+class TlprobeError(Exception):
+    """Base of all errors that tlprobe raises on purpose."""
+
+    exit_code = 1
+
+
+class ParameterError(TlprobeError, ValueError):
+    """A wrong argument, option or configuration value."""
+
+    exit_code = 2
+
+
+class DataError(TlprobeError):
+    """A data folder, table or recording that cannot be used."""
+
+    exit_code = 3
+
+
+class CheckpointError(TlprobeError):
+    """A run directory or weight file that is missing, damaged or of another network."""
+
+    exit_code = 4
+
+
+class DivergedError(TlprobeError):
+    """Training produced a loss that is not finite."""
+
+    exit_code = 5
+
+
+class ResourceError(TlprobeError):
+    """Disk, memory or a folder's lock is not to be had."""
+
+    exit_code = 6

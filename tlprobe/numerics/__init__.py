@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: similarity, intervals, seeds. No network in sight."""

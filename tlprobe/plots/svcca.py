@@ -1,0 +1,89 @@
+"""Fig. 2a: how similar each block is after fine-tuning to what it was before.
+
+One line for each initialisation, x the blocks in order, y the similarity in [0, 1]; the dotted line of
+the same colour is the same measure with the clips permuted, that is, what chance alone gives. Several
+runs of one initialisation are drawn as their mean with the single runs behind it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from tlprobe.plots.style import (
+    FAINT,
+    block_axis,
+    init_label,
+    init_look,
+    legend_above,
+    placeholder,
+    scope,
+    values,
+)
+from tlprobe.records import Record
+
+__all__ = ["draw"]
+
+
+def draw(record: Record, *, ax: Axes) -> Axes:
+    """Draw the similarity of each block before and after fine-tuning.
+
+    Parameters
+    ----------
+    record : Record
+        Of ``tlprobe svcca``; ``params["blocks"]`` gives the order of the blocks.
+    ax : Axes
+        Is drawn on.
+
+    Returns
+    -------
+    ax : Axes
+    """
+    rows = record.rows
+    if not values(rows, "value").size:
+        return placeholder(ax, "no similarities in this record")
+    found = dict.fromkeys(str(row.get("block")) for row in rows)
+    blocks = list(dict.fromkeys([*map(str, record.params.get("blocks") or ()), *found]))
+    inits = list(dict.fromkeys(str(row.get("init")) for row in rows))
+    measures = list(dict.fromkeys(str(row.get("measure", "svcca")) for row in rows))
+    has_null = False
+    for measure in measures:
+        for init in inits:
+            series = [r for r in rows if str(r.get("init")) == init and str(r.get("measure", "svcca")) == measure]
+            label = init_label(init) + (f", {_name(measure)}" if len(measures) > 1 else "")
+            has_null |= _draw_series(ax, series, blocks=blocks, init=init, inits=inits, label=label)
+    block_axis(ax, blocks, label="block")
+    ax.set_ylim(0, 1)
+    ax.set_ylabel(f"similarity to init ({_name(measures[0]) if len(measures) == 1 else 'measures'})")
+    if has_null:  # one entry for all: the colour says whose null it is
+        ax.add_line(Line2D([], [], color="0.3", linestyle=":", label="clips permuted"))
+    legend_above(ax, note=scope([{"n": row.get("n_clips")} for row in rows]))
+    return ax
+
+
+def _draw_series(
+    ax: Axes, rows: Sequence[dict[str, Any]], *, blocks: Sequence[str], init: str, inits: Sequence[str], label: str
+) -> bool:
+    """Draw one initialisation and its null; say whether there was a null."""
+    look = init_look(init, others=inits)
+    means, nulls = np.full(len(blocks), np.nan), np.full(len(blocks), np.nan)
+    for x, block in enumerate(blocks):
+        here = [row for row in rows if str(row.get("block")) == block]
+        single, null = values(here, "value"), values(here, "null")
+        if single.size > 1:
+            ax.plot(np.full(single.size, x), single, look.marker, color=look.color, alpha=FAINT, ms=2.5, mew=0)
+        means[x] = single.mean() if single.size else np.nan
+        nulls[x] = null.mean() if null.size else np.nan
+    # no clipping: a similarity of 1 keeps its whole marker
+    ax.plot(means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, clip_on=False)
+    if not np.isfinite(nulls).any():
+        return False
+    alone = np.isfinite(nulls).sum() == 1  # a line of one point would not be seen
+    ax.plot(nulls, color=look.color, linestyle=":", linewidth=1.0, marker="_" if alone else "")
+    return True
+
+
+def _name(measure: str) -> str:
+    return {"svcca": "SVCCA", "pwcca": "PWCCA", "cka": "CKA"}.get(measure, measure)

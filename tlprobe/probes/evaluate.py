@@ -1,0 +1,162 @@
+"""Evaluation: how well does a network do on clips it has not seen, and where does it err?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from tlprobe.data.cache import images_of, load_images
+from tlprobe.data.open import open_dataset
+from tlprobe.errors import DataError
+from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.records import Record, provenance
+from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
+from tlprobe.train.loop import predict, resolve_device, use_fast_layout
+from tlprobe.train.run import Predictions, Run
+
+__all__ = ["evaluate", "predictions_of"]
+
+
+def evaluate(
+    ckpt: Path | str | Run,
+    *,
+    data: Path | str | None = None,
+    clips: Sequence[Path | str] = (),
+    options: FileOptions | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> Record:
+    """Score a network on its held-out fold, on another data set, or let it name single recordings.
+
+    Parameters
+    ----------
+    ckpt : path or Run
+        A run directory, or a weight file with `options`.
+    data : path, optional
+        The run's data set where it has moved: its held-out fold is scored. Another data set, of the same
+        classes or some of them: all its clips are scored.
+    clips : sequence of path
+        Recordings to name instead; they have no label, so there is no accuracy.
+    options : FileOptions, optional
+        What a bare weight file does not say.
+    device : {"auto", "cpu", "cuda"}
+        Where.
+    progress : bool or None
+        None shows a bar on a terminal only.
+
+    Returns
+    -------
+    record : Record
+        One row: ``accuracy`` in [0, 1], ``n``, ``ci_low``, ``ci_high`` (Wilson), ``clips`` (what was scored);
+        or, of `clips`, a row each: ``clip``, ``predicted``, ``probability``. ``params["clips"]``,
+        ``["labels"]`` and ``["classes"]`` go with the array ``probabilities`` ``(n, n_classes)``; the array
+        ``confusion`` ``(1, n_classes, n_classes)`` counts true (rows) against predicted (columns).
+
+    Raises
+    ------
+    CheckpointError, DataError, ParameterError
+        If the checkpoint, data or a recording cannot be used.
+    """
+    where = resolve_device(device)
+    checkpoint, other = _open(ckpt, data=data, options=options, progress=progress)
+    about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
+    params: dict[str, Any] = {
+        "run": checkpoint.name,
+        "backbone": checkpoint.backbone,
+        "init": checkpoint.init,
+        "fold": checkpoint.fold,
+        "epochs": checkpoint.epochs,
+        "classes": list(checkpoint.classes),
+    }
+    if clips:
+        files = [Path(clip) for clip in clips]
+        images = images_of(files, checkpoint.material.settings)
+        probabilities = _probabilities(checkpoint, images, np.arange(len(files)), device=where)
+        rows = [_named_row(file.name, row, checkpoint.classes) for file, row in zip(files, probabilities, strict=True)]
+        params |= {"clips": [file.name for file in files], "labels": None}
+        return Record("eval", params, rows, about, {"probabilities": probabilities})
+    if other is not None:
+        dataset = open_dataset(other)
+        unknown = sorted(set(dataset.classes) - set(checkpoint.classes))
+        if unknown:
+            raise DataError(f"{other} has classes that {checkpoint.name} does not know: {', '.join(unknown[:5])}")
+        images = load_images(dataset, checkpoint.material.settings, progress=progress).array
+        index, scored = np.arange(len(dataset.clips)), "all"
+        about["data"] = dataset.describe()
+    else:
+        dataset, images = checkpoint.material.dataset, checkpoint.material.images.array
+        index, scored = checkpoint.held_out, f"fold {checkpoint.fold}"
+    probabilities = _probabilities(checkpoint, images, index, device=where)
+    found = Predictions(
+        clips=tuple(dataset.clips[i].path for i in index),
+        labels=tuple(dataset.clips[i].label for i in index),
+        classes=checkpoint.classes,
+        probabilities=probabilities,
+    )
+    low, high = wilson_interval(found.n_correct, len(index))
+    row = {
+        "run": checkpoint.name,
+        "clips": scored,
+        "accuracy": found.n_correct / len(index),
+        "n": len(index),
+        "ci_low": low,
+        "ci_high": high,
+    }
+    params |= {"clips": list(found.clips), "labels": list(found.labels)}
+    arrays = {"probabilities": probabilities, "confusion": _confusion(found)[None]}
+    return Record("eval", params, [row], about, arrays)
+
+
+def predictions_of(record: Record) -> Predictions:
+    """Return the table of predictions that an ``eval`` record holds; unknown labels are empty."""
+    clips = tuple(record.params["clips"])
+    return Predictions(
+        clips=clips,
+        labels=tuple(record.params["labels"] or [""] * len(clips)),
+        classes=tuple(record.params["classes"]),
+        probabilities=record.arrays["probabilities"].astype(np.float64),
+    )
+
+
+def _open(
+    ckpt: Path | str | Run, *, data: Path | str | None, options: FileOptions | None, progress: bool | None
+) -> tuple[Checkpoint, Path | None]:
+    """Return the checkpoint, and the data set to score where it is not the checkpoint's own."""
+    if data is None or (not isinstance(ckpt, Run) and Path(ckpt).is_file()):
+        return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
+    run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
+    dataset = open_dataset(Path(data), esc10=run.source.esc10, seed=run.source.seed)
+    if dataset.content_hash == run.source.hash:
+        return open_checkpoint(run, data=data, progress=progress), None
+    return open_checkpoint(run, progress=progress), Path(data)
+
+
+def _probabilities(
+    checkpoint: Checkpoint, images: np.ndarray, index: np.ndarray, *, device: torch.device
+) -> np.ndarray:
+    model = use_fast_layout(checkpoint.after(), device=device)
+    logits = predict(model, images, index, standardise=checkpoint.standardise, device=device)
+    return np.asarray(torch.softmax(logits.double(), dim=1).numpy())
+
+
+def _named_row(clip: str, probabilities: np.ndarray, classes: tuple[str, ...]) -> dict[str, Any]:
+    column = int(probabilities.argmax())
+    return {
+        "clip": clip,
+        "predicted": classes[column],
+        "probability": float(probabilities[column]),
+        "accuracy": None,
+        "n": None,
+        "ci_low": None,
+        "ci_high": None,
+    }
+
+
+def _confusion(found: Predictions) -> np.ndarray:
+    position = {name: i for i, name in enumerate(found.classes)}
+    counts = np.zeros((len(found.classes), len(found.classes)), np.float32)
+    for true, said in zip(found.labels, found.predicted, strict=True):
+        counts[position[true], position[said]] += 1
+    return counts

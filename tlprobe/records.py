@@ -1,0 +1,196 @@
+"""Records: what every verb leaves behind, and all that a figure needs.
+
+A `Record` is a tidy table (one row an observation, plain names and numbers) with the parameters it
+was made with and where it came from, plus named float32 arrays (a spectrogram, an attribution) that
+rows point into by index. On disk: ``record.json``, ``record.csv`` and, where there are arrays,
+``arrays.safetensors``. Nothing here needs torch.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from tlprobe.errors import DataError, ParameterError
+from tlprobe.files import write_atomic
+
+__all__ = ["RECORD_SCHEMA", "Record", "check_out", "dump_json", "provenance", "table_csv"]
+
+RECORD_SCHEMA = 1
+"""Version of the layout of ``record.json``; a reader refuses a newer one."""
+
+_VERSIONED = ("tlprobe", "torch", "torchvision", "timm", "captum", "librosa", "numpy", "scipy")
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """The result of one verb.
+
+    Parameters
+    ----------
+    probe : str
+        The verb: ``"fit"``, ``"svcca"``, ``"freeze"``, ...
+    params : dict
+        What it was asked for.
+    rows : list of dict
+        One dict an observation; values are str, int, float, bool or None (not computed).
+    provenance : dict
+        Versions, data set, time: see `provenance`.
+    arrays : dict of str to np.ndarray [float32]
+        Indexed along their first axis by the rows' ``array_index``.
+    """
+
+    probe: str
+    params: dict[str, Any]
+    rows: list[dict[str, Any]]
+    provenance: dict[str, Any]
+    arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def save(self, folder: Path | str) -> Path:
+        """Write ``record.json``, ``record.csv`` and ``arrays.safetensors`` into `folder`.
+
+        ``record.json`` is written last: where it is, the rest is.
+
+        Returns
+        -------
+        path : Path
+            Of ``record.json``.
+        """
+        folder = Path(folder)
+        if self.arrays:
+            content = save({name: np.ascontiguousarray(array, dtype=np.float32) for name, array in self.arrays.items()})
+            write_atomic(folder / "arrays.safetensors", content)
+        else:
+            (folder / "arrays.safetensors").unlink(missing_ok=True)
+        write_atomic(folder / "record.csv", table_csv(self.rows))
+        body = {
+            "schema": RECORD_SCHEMA,
+            "probe": self.probe,
+            "params": self.params,
+            "rows": self.rows,
+            "provenance": self.provenance,
+        }
+        write_atomic(folder / "record.json", dump_json(body))
+        return folder / "record.json"
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Record":
+        """Read a record from its folder, or from its ``record.json``.
+
+        Raises
+        ------
+        DataError
+            If there is none, or it is damaged or of a newer schema.
+        """
+        path = Path(path)
+        file = path / "record.json" if path.is_dir() else path
+        if not file.is_file():
+            raise DataError(f"{path} holds no record.json")
+        try:
+            body = json.loads(file.read_text(encoding="utf-8"))
+            schema = body["schema"]
+            fields = {name: body[name] for name in ("probe", "params", "rows", "provenance")}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{file} is not a tlprobe record: {type(error).__name__}: {error}") from error
+        if schema != RECORD_SCHEMA:
+            raise DataError(f"{file} has schema {schema!r}; this tlprobe reads {RECORD_SCHEMA}")
+        arrays_file = file.parent / "arrays.safetensors"
+        try:
+            arrays = dict(load_file(arrays_file)) if arrays_file.is_file() else {}
+        except (OSError, SafetensorError) as error:
+            raise DataError(f"{arrays_file} is damaged: {error}") from error
+        return cls(arrays=arrays, **fields)
+
+
+def provenance(*, data: Mapping[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """Say what a record rests on: versions, command line, time, data set.
+
+    Parameters
+    ----------
+    data : mapping, optional
+        Name, clip count and content hash of the data set (`Dataset.describe`).
+    **more
+        Further facts, stored under their own names.
+    """
+    versions = {"python": platform.python_version()}
+    for package in _VERSIONED:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            versions[package] = "unknown"
+    return {
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions,
+        "data": dict(data) if data is not None else None,
+        **more,
+    }
+
+
+def check_out(folder: Path, *, probe: str, params: Mapping[str, Any], overwrite: bool) -> None:
+    """Refuse to write over a finished result that was asked for with other parameters.
+
+    Raises
+    ------
+    ParameterError
+        If `folder` holds such a result and `overwrite` is false; names what differs.
+    """
+    if overwrite or not (folder / "record.json").is_file():
+        return
+    found = Record.load(folder)
+    if found.probe != probe:
+        raise ParameterError(f"{folder} holds a finished {found.probe}; give another --out, or --overwrite")
+    wanted = json.loads(dump_json(params))
+    differing = sorted(name for name in wanted if found.params.get(name) != wanted[name])
+    if differing:
+        name = differing[0]
+        raise ParameterError(
+            f"{folder} holds a finished {probe} of other parameters ({', '.join(differing)}; {name}: "
+            f"{_short(found.params.get(name))} there, {_short(wanted[name])} now); give another --out, or --overwrite"
+        )
+
+
+def dump_json(body: Any) -> str:
+    """Return `body` as indented JSON; numbers that are not finite become null (JSON has no NaN)."""
+    return json.dumps(_plain(body), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def table_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a tidy table as CSV text; what a row lacks stays empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=names, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_plain(list(rows)))
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""Many trainings, one record: the sweeps over blocks, and the demo."""

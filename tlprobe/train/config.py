@@ -1,0 +1,59 @@
+"""What defines a run: everything that a number depends on, and nothing else.
+
+Two runs with equal `FitConfig` (and equal data and starting weights) are the same run, wherever and
+on whatever device they were made.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tlprobe.audio.logmel import ImageSettings
+from tlprobe.train.recipe import Recipe
+
+__all__ = ["TREATMENTS", "FitConfig", "Treatment"]
+
+Treatment = Literal["full", "random", "fuse", "freeze", "cutoff"]
+TREATMENTS: tuple[Treatment, ...] = ("full", "random", "fuse", "freeze", "cutoff")
+
+
+class FitConfig(BaseModel):
+    """The definition of one training.
+
+    Attributes
+    ----------
+    backbone : str
+        See `tlprobe.backbones.registry.build`.
+    init : str
+        ``"imagenet"``, ``"random"``, or the name of the weight file it started from.
+    init_digest : str
+        SHA-256 of the starting weights, or ``"random"``.
+    fold : int
+        The fold held out.
+    seed : int
+        Reaches every draw: random weights, head, batch order, augmentation.
+    treatment, block
+        What was done to the network before training, and at which block (None for full and random).
+    data_hash : str
+        Content hash of the data set.
+    classes : tuple of str
+        In the order of the head's outputs.
+    image : ImageSettings
+        How clips became images.
+    recipe : Recipe
+        How it was trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backbone: str
+    init: str
+    init_digest: str
+    fold: int
+    seed: int = Field(ge=0)
+    treatment: Treatment
+    block: str | None
+    data_hash: str
+    classes: tuple[str, ...]
+    image: ImageSettings
+    recipe: Recipe

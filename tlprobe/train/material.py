@@ -1,0 +1,189 @@
+"""From options to all that a training needs: clips, images, a definition, starting weights."""
+
+import dataclasses
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from tlprobe.audio.logmel import ImageSettings
+from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.backbones.registry import DEFAULT_BACKBONE, build
+from tlprobe.backbones.weights import StartingWeights, read_weights
+from tlprobe.data.cache import Images, load_images
+from tlprobe.data.dataset import Dataset
+from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.train.config import FitConfig
+from tlprobe.train.recipe import load_recipe
+from tlprobe.train.run import DataSource, Run
+
+__all__ = ["FitOptions", "Material", "Prepared", "load_material", "prepare", "reload_material"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Material:
+    """A data set with its images: what many trainings share.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The clip table.
+    source : DataSource
+        How to open it again.
+    settings : ImageSettings
+        How clips became images.
+    images : Images
+        One a clip.
+    """
+
+    dataset: Dataset
+    source: DataSource
+    settings: ImageSettings
+    images: Images
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape of one image: channels, n_mels, width."""
+        return (3, self.settings.n_mels, self.settings.width)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """What a user may say of a training; every default is the command line's.
+
+    Parameters
+    ----------
+    data : path, optional
+        A data set's folder (ESC-50's layout, or one sub-folder a class); None for the built-in clips.
+    esc10 : bool
+        Only the ESC-10 subset of ESC-50.
+    data_seed : int
+        Of folds that the data set does not prescribe, and of the built-in clips; apart from `seed`, so
+        that runs with other seeds share their split.
+    backbone : str
+        See `tlprobe.backbones.registry.BACKBONES`; ``"timm/NAME"`` for a convolutional timm model.
+    weights : {"imagenet", "random"} or path
+        What it starts from; of a file or a run the head is dropped.
+    fold : int
+        The fold held out.
+    seed : int >= 0
+        Reaches every draw of the training: random weights, head, batch order, augmentation.
+    recipe : {"quick", "paper", "paper-scratch"} or path
+        How to train.
+    changes : mapping
+        Single recipe values, e.g. ``{"epochs": 3}``; None leaves a value as it is.
+    sr : int > 0, in Hz, optional
+        Sampling rate; default: the data set's commonest.
+    clip_s : float > 0, in s, optional
+        Clip length; default: the longest clip, at most 30 s.
+    width : int > 0, in columns, optional
+        Image width; default: 50 a second.
+    channels : {"windows", "copy"}
+        Three windows, or one spectrogram three times.
+    """
+
+    data: Path | str | None = None
+    esc10: bool = False
+    data_seed: int = 0
+    backbone: str = DEFAULT_BACKBONE
+    weights: Path | str = "imagenet"
+    fold: int = 1
+    seed: int = 0
+    recipe: Path | str = "quick"
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sr: int | None = None
+    clip_s: float | None = None
+    width: int | None = None
+    channels: Literal["windows", "copy"] = "windows"
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """A training that could begin: its definition, its material, and the network at its start.
+
+    Parameters
+    ----------
+    config : FitConfig
+        Treatment ``full``, or ``random`` without starting weights.
+    material : Material
+        Data set and images.
+    starting : StartingWeights
+        Loaded into `model` already.
+    model : BlockedCNN
+        At its start.
+    """
+
+    config: FitConfig
+    material: Material
+    starting: StartingWeights
+    model: BlockedCNN
+
+
+def load_material(options: FitOptions, *, progress: bool | None = None) -> Material:
+    """Open a data set and compute its images, or find them in the cache.
+
+    Raises
+    ------
+    DataError
+        If the data set or a recording cannot be used.
+    """
+    path = Path(options.data) if options.data is not None else None
+    dataset = open_dataset(path, esc10=options.esc10, seed=options.data_seed)
+    if dataset.note:
+        _log.info("%s: %s", dataset.name, dataset.note)
+    settings = default_settings(
+        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, channels=options.channels
+    )
+    images = load_images(dataset, settings, progress=progress)
+    where = str(path.resolve()) if path is not None else None
+    source = DataSource(path=where, esc10=options.esc10, seed=options.data_seed, **dataset.describe())
+    return Material(dataset=dataset, source=source, settings=settings, images=images)
+
+
+def reload_material(run: Run, *, data: Path | str | None = None, progress: bool | None = None) -> Material:
+    """Open a run's data set again, from `data` where it has moved, with the run's image settings.
+
+    Raises
+    ------
+    DataError
+        If it is gone or holds other clips.
+    """
+    dataset = run.source.open(Path(data) if data is not None else None)
+    images = load_images(dataset, run.config.image, progress=progress)
+    return Material(dataset=dataset, source=run.source, settings=run.config.image, images=images)
+
+
+def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
+    """Check all options, open the data, and build the network at its start.
+
+    Raises
+    ------
+    ParameterError, DataError, CheckpointError
+        For wrong values, unusable data, unusable weights.
+    """
+    recipe = load_recipe(options.recipe, changes=options.changes)
+    material = load_material(options, progress=progress)
+    dataset = material.dataset
+    dataset.split(options.fold)  # a wrong fold is told before a network is built
+    model = build(options.backbone, n_classes=len(dataset.classes), seed=options.seed, image_shape=material.image_shape)
+    starting = read_weights(options.weights, model=model)
+    for line in starting.report:
+        _log.info("%s", line)
+    if starting.state is not None:
+        model.load_original_state(starting.state, head=False)
+    config = FitConfig(
+        backbone=options.backbone,
+        init=starting.init,
+        init_digest=starting.digest,
+        fold=options.fold,
+        seed=options.seed,
+        treatment="random" if starting.state is None else "full",
+        block=None,
+        data_hash=dataset.content_hash,
+        classes=dataset.classes,
+        image=material.settings,
+        recipe=recipe,
+    )
+    return Prepared(config=config, material=material, starting=starting, model=model)

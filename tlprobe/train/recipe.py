@@ -1,0 +1,158 @@
+"""Recipes: how a network is trained, as named YAML files in the package or the user's own.
+
+Precedence: the recipe's file, then single values (flags). Everything wrong is listed at once.
+"""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tlprobe.errors import ParameterError
+
+__all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe"]
+
+RECIPES = ("quick", "paper", "paper-scratch")
+
+_MAX_YAML_BYTES = 1 << 20  # a recipe is a page; a larger file is something else
+
+
+class Recipe(BaseModel):
+    """One way to train.
+
+    Attributes
+    ----------
+    epochs : int >= 1
+        Passes over the training clips.
+    batch_size : int >= 2
+        Clips a step; batch-norm needs two.
+    optimizer : {"adam", "adamw", "sgd"}
+        Adam adds the weight decay to the gradient, AdamW decouples it; SGD has momentum 0.9.
+    lr : float > 0
+        Learning rate; its peak for ``onecycle``.
+    weight_decay : float >= 0
+        Applies to all weights.
+    schedule : {"constant", "step", "multistep", "onecycle"}
+        ``step``: times `gamma` every `step_epochs`; ``multistep``: times `gamma` at each of `milestones`
+        (epochs); ``onecycle``: torch's OneCycleLR over all steps.
+    label_smoothing : float in [0, 1)
+        For the training loss.
+    time_roll : bool
+        Roll each training image along time by a random number of columns, circularly.
+    normalize : {"channel", "none"}
+        ``channel``: zero mean and unit variance per channel, statistics of the training clips.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=2)
+    optimizer: Literal["adam", "adamw", "sgd"]
+    lr: float = Field(gt=0, allow_inf_nan=False)
+    weight_decay: float = Field(ge=0, allow_inf_nan=False)
+    schedule: Literal["constant", "step", "multistep", "onecycle"]
+    step_epochs: int | None = Field(default=None, ge=1)
+    milestones: tuple[int, ...] = ()
+    gamma: float = Field(default=0.1, gt=0, le=1)
+    label_smoothing: float = Field(ge=0, lt=1)
+    time_roll: bool
+    normalize: Literal["channel", "none"]
+
+    @model_validator(mode="after")
+    def _schedule_has_its_values(self) -> "Recipe":
+        if self.schedule == "step" and self.step_epochs is None:
+            raise ValueError("schedule 'step' needs step_epochs")
+        if self.schedule == "multistep" and not self.milestones:
+            raise ValueError("schedule 'multistep' needs milestones")
+        return self
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """YAML without aliases (they can blow up) and without silently dropped duplicate keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.events.AliasEvent):
+            raise yaml.YAMLError("aliases are not allowed")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.YAMLError(f"the key {key!r} stands twice")
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_recipe(recipe: str | Path = "quick", *, changes: Mapping[str, Any] | None = None) -> Recipe:
+    """Return a recipe by name or from a YAML file, with single values changed.
+
+    Parameters
+    ----------
+    recipe : str or Path
+        One of ``RECIPES``, or a YAML file. An own file may start from a named recipe with the key
+        ``base``.
+    changes : mapping, optional
+        Values that replace those of the file; None means "as in the file".
+
+    Raises
+    ------
+    ParameterError
+        If there is no such recipe, or values are wrong: all of them are listed.
+
+    Examples
+    --------
+    >>> load_recipe("paper").lr
+    0.0001
+    >>> load_recipe("quick", changes={"epochs": 3}).epochs
+    3
+    """
+    values = _read(recipe)
+    if "base" in values:
+        values = {**_read_base(values.pop("base"), source=recipe), **values}
+    values |= {name: value for name, value in (changes or {}).items() if value is not None}
+    try:
+        return Recipe(**values)
+    except ValidationError as error:
+        raise ParameterError(f"recipe {recipe}: {explain_validation(error)}") from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Return all problems of a pydantic validation in one line."""
+    problems = []
+    for item in error.errors():
+        where = ".".join(map(str, item["loc"]))
+        message = item["msg"].removeprefix("Value error, ")
+        given = f" (given: {item['input']!r})" if where and item["type"] != "missing" else ""
+        problems.append(f"{where}: {message}{given}" if where else message)
+    return "; ".join(problems)
+
+
+def _read(recipe: str | Path) -> dict[str, Any]:
+    if recipe in RECIPES:
+        text = resources.files("tlprobe.train").joinpath("recipes", f"{recipe}.yaml").read_text(encoding="utf-8")
+    else:
+        path = Path(recipe)
+        if not path.is_file():
+            raise ParameterError(f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file")
+        if path.stat().st_size > _MAX_YAML_BYTES:
+            raise ParameterError(f"recipe {path} is larger than 1 MiB; that is no recipe")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParameterError(f"recipe {path} cannot be read: {error}") from error
+    try:
+        values = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ParameterError(f"recipe {recipe} is no valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise ParameterError(f"recipe {recipe} must be a table of names and values")
+    return values
+
+
+def _read_base(base: Any, *, source: str | Path) -> dict[str, Any]:
+    if base not in RECIPES:
+        raise ParameterError(f"recipe {source}: base={base!r}; choose from {', '.join(RECIPES)}")
+    return _read(base)

@@ -1,0 +1,306 @@
+"""Run directories: one training, whole, on disk.
+
+========================  =====================================================================
+``config.json``           what defines the run, its data set, its standardisation; a schema number
+``init.safetensors``      the state before the first step
+``weights.safetensors``   the state after the last epoch, original names: loads into timm/torchvision
+``best.safetensors``      the state of the best epoch on the held-out fold (chosen on it: optimistic)
+``epochs/0005.safetensors``  the state after epoch 5, when asked for
+``history.csv``           one row an epoch
+``predictions.csv``       one row a held-out clip: label, prediction, one probability a class
+``record.json``           the result; written last, so where it is, the run is finished
+``resume.pt``             only while training: what the next epoch depends on
+========================  =====================================================================
+"""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.backbones.registry import build
+from tlprobe.data.dataset import Dataset
+from tlprobe.data.loader import Standardiser
+from tlprobe.data.open import open_dataset
+from tlprobe.errors import CheckpointError, DataError
+from tlprobe.files import write_atomic
+from tlprobe.records import Record, dump_json
+from tlprobe.train.config import FitConfig
+from tlprobe.train.recipe import explain_validation
+
+__all__ = [
+    "RUN_SCHEMA",
+    "DataSource",
+    "Predictions",
+    "Run",
+    "is_finished",
+    "read_config",
+    "read_state",
+    "write_config",
+    "write_state",
+]
+
+RUN_SCHEMA = 1
+"""Version of the layout of a run directory; a reader refuses another one."""
+
+StateName = Literal["init", "weights", "best"]
+
+
+@dataclasses.dataclass(frozen=True)
+class DataSource:
+    """Where a run's clips were, and what they were.
+
+    Parameters
+    ----------
+    path : str or None
+        The data set's folder on the machine that trained; None for the built-in clips.
+    esc10 : bool
+        Only the ESC-10 subset.
+    seed : int
+        Of the folds and of the built-in clips, where the data set prescribes none.
+    name, n_clips, hash
+        See `Dataset.describe`.
+    """
+
+    path: str | None
+    esc10: bool
+    seed: int
+    name: str
+    n_clips: int
+    hash: str
+
+    def open(self, path: Path | None = None) -> Dataset:
+        """Open the data set again, from `path` where it has moved.
+
+        Raises
+        ------
+        DataError
+            If it is gone, or holds other clips than the run was trained on.
+        """
+        where = path if path is not None else (Path(self.path) if self.path is not None else None)
+        if where is not None and not where.is_dir():
+            raise DataError(f"the run's data set {self.name} is not at {where} any more; say where with --data")
+        dataset = open_dataset(where, esc10=self.esc10, seed=self.seed)
+        if dataset.content_hash != self.hash:
+            raise DataError(
+                f"{where or dataset.name} holds other clips than the run was trained on "
+                f"(content hash {dataset.content_hash[:12]}, the run has {self.hash[:12]} with {self.n_clips} clips)"
+            )
+        return dataset
+
+
+@dataclasses.dataclass(frozen=True)
+class Predictions:
+    """What a run says of its held-out clips.
+
+    Parameters
+    ----------
+    clips : tuple of str
+        Paths relative to the data set's root.
+    labels : tuple of str
+        True classes.
+    classes : tuple of str
+        In the order of `probabilities`' columns.
+    probabilities : np.ndarray [shape=(n_clips, n_classes), float64, in [0, 1]]
+        Soft-max outputs.
+    """
+
+    clips: tuple[str, ...]
+    labels: tuple[str, ...]
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+
+    @property
+    def predicted(self) -> tuple[str, ...]:
+        """The most probable class of each clip."""
+        return tuple(self.classes[column] for column in self.probabilities.argmax(1))
+
+    @property
+    def n_correct(self) -> int:
+        """How many clips are predicted rightly."""
+        return sum(true == said for true, said in zip(self.labels, self.predicted, strict=True))
+
+    def to_csv(self) -> str:
+        """Return the table as text; probabilities keep 9 digits, enough for float32."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["clip", "label", "predicted", *self.classes])
+        for clip, label, said, row in zip(self.clips, self.labels, self.predicted, self.probabilities, strict=True):
+            writer.writerow([clip, label, said, *(f"{value:.9g}" for value in row)])
+        return text.getvalue()
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Parameters
+    ----------
+    path : Path
+        Its directory.
+    config : FitConfig
+        What defines it.
+    source : DataSource
+        Its data set.
+    standardise : Standardiser
+        From its training clips.
+    """
+
+    path: Path
+    config: FitConfig
+    source: DataSource
+    standardise: Standardiser
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Run":
+        """Read a finished run's directory.
+
+        Raises
+        ------
+        CheckpointError
+            If it is no run, unfinished, damaged or of another schema.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise CheckpointError(f"{path} is no run directory (`tlprobe fit --out DIR` makes one)")
+        body = read_config(path)
+        if not is_finished(path):
+            raise CheckpointError(f"{path} is an unfinished run; go on with the same `tlprobe fit` and --resume")
+        try:
+            config = FitConfig.model_validate(body["config"])
+            source = DataSource(**body["data"])
+            standardise = Standardiser(tuple(body["standardise"]["mean"]), tuple(body["standardise"]["std"]))
+        except ValidationError as error:
+            raise CheckpointError(f"{path / 'config.json'}: {explain_validation(error)}") from error
+        except (KeyError, TypeError) as error:
+            raise CheckpointError(f"{path / 'config.json'} is incomplete: {error}") from error
+        return cls(path=path, config=config, source=source, standardise=standardise)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Shape of one image: channels, n_mels, width."""
+        return (3, self.config.image.n_mels, self.config.image.width)
+
+    @property
+    def record(self) -> Record:
+        """The run's result."""
+        return Record.load(self.path)
+
+    def state(self, name: StateName = "weights") -> dict[str, torch.Tensor]:
+        """Return a stored state by original weight names.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or damaged.
+        """
+        return read_state(self.path / f"{name}.safetensors")
+
+    def model(self, name: StateName = "weights") -> BlockedCNN:
+        """Rebuild the network with a stored state, in evaluation mode."""
+        config = self.config
+        model = build(
+            config.backbone,
+            n_classes=len(config.classes),
+            seed=config.seed,
+            image_shape=self.image_shape,
+            cut_after=config.block if config.treatment == "cutoff" else None,
+        )
+        model.load_original_state(self.state(name), head=True)
+        return model.eval()
+
+    def predictions(self) -> Predictions:
+        """Read what the run says of its held-out clips.
+
+        Raises
+        ------
+        CheckpointError
+            If the table is missing or damaged.
+        """
+        file = self.path / "predictions.csv"
+        try:
+            with file.open(newline="", encoding="utf-8") as lines:
+                header, *rows = csv.reader(lines)
+            classes = tuple(header[3:])
+            if classes != self.config.classes or not rows:
+                raise ValueError("its columns are not the run's classes, or it has no rows")
+            probabilities = np.array([[float(value) for value in row[3:]] for row in rows])
+            if probabilities.shape != (len(rows), len(classes)):
+                raise ValueError("its rows have different lengths")
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{file} is missing or damaged: {error}") from error
+        return Predictions(
+            clips=tuple(row[0] for row in rows),
+            labels=tuple(row[1] for row in rows),
+            classes=classes,
+            probabilities=probabilities,
+        )
+
+
+def is_finished(path: Path) -> bool:
+    """Say whether a run directory holds a finished run."""
+    return (path / "record.json").is_file() and (path / "config.json").is_file()
+
+
+def write_config(path: Path, config: FitConfig, *, source: DataSource, standardise: Standardiser) -> None:
+    """Write ``config.json`` of a run directory."""
+    body = {
+        "schema": RUN_SCHEMA,
+        "config": config.model_dump(mode="json"),
+        "data": dataclasses.asdict(source),
+        "standardise": dataclasses.asdict(standardise),
+    }
+    write_atomic(path / "config.json", dump_json(body))
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read ``config.json`` of a run directory, finished or not.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, damaged or of another schema.
+    """
+    file = path / "config.json"
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is no run directory: it has no config.json") from error
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{file} is damaged: {error}") from error
+    if not isinstance(body, dict) or body.get("schema") != RUN_SCHEMA:
+        schema = body.get("schema") if isinstance(body, dict) else None
+        raise CheckpointError(f"{file} has schema {schema!r}; this tlprobe reads {RUN_SCHEMA}")
+    return body
+
+
+def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a state to a ``.safetensors`` file."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+    write_atomic(path, save(plain, metadata={"format": "pt"}))
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a ``.safetensors`` file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing or damaged.
+    """
+    try:
+        return dict(load_file(path))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} is missing") from error
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
