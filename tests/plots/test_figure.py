@@ -130,6 +130,16 @@ def test_drawing_needs_no_torch_and_no_pyplot_figure(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
+def test_a_notebook_draws_the_same_picture_under_its_own_settings(fig2, fake):
+    for records in (fig2[:3], [fake.fit()], [fake.attribute(1, width=40, n_mels=32)], [fake.evaluate(4)]):
+        figure = render(records)
+        before = [(text.get_text(), text.get_window_extent().bounds) for text in texts(figure)]
+        figure.draw_without_rendering()
+        after = [(text.get_text(), text.get_window_extent().bounds) for text in texts(figure)]
+        assert [text for text, _ in before] == [text for text, _ in after]
+        np.testing.assert_allclose([box for _, box in before], [box for _, box in after], atol=0.5)
+
+
 def test_matplotlib_settings_are_left_alone(fig2):
     before = dict(mpl.rcParams)
     render(fig2[:2])

@@ -16,7 +16,7 @@ import typer
 
 from tlprobe.errors import TlprobeError
 
-__all__ = ["app", "main"]
+__all__ = ["app", "guarded_exit", "main", "run", "set_up_output"]
 
 EXIT_USAGE = 2
 EXIT_RESOURCES = 6
@@ -55,21 +55,20 @@ def run(arguments: list[str]) -> int:
     exit_code : int
         0 done, 1 internal, 2 usage, 3 data, 4 checkpoint, 5 diverged, 6 resources, 130 and 143 interrupted.
     """
+    # Importing these registers their verbs.
     import tlprobe.cli.draw
     import tlprobe.cli.read
-    import tlprobe.cli.train  # noqa: F401 - importing these registers their verbs
+    import tlprobe.cli.train  # noqa: F401
 
-    no_verb = not arguments
-    if no_verb:
-        arguments = ["--help"]
-    previous = signal.signal(signal.SIGTERM, _on_sigterm)
-    debug = "--debug" in arguments
-    try:
-        code = _guarded(lambda: app(args=arguments, standalone_mode=False), debug=debug)
-        return EXIT_USAGE if no_verb else code
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-        logging.getLogger("tlprobe").handlers.clear()
+    if not arguments:
+        app(args=["--help"], standalone_mode=False)
+        return EXIT_USAGE
+    return _with_signals(lambda given: app(args=given, standalone_mode=False), arguments)
+
+
+def guarded_exit(call: Callable[[list[str]], object]) -> NoReturn:
+    """Run a script's `call` on its arguments as a verb is run, and exit with its code."""
+    sys.exit(_with_signals(call, sys.argv[1:]))
 
 
 def set_up_output(*, quiet: bool) -> None:
@@ -80,6 +79,15 @@ def set_up_output(*, quiet: bool) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
+
+
+def _with_signals(call: Callable[[list[str]], object], arguments: list[str]) -> int:
+    previous = signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        return _guarded(lambda: call(arguments), debug="--debug" in arguments)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        logging.getLogger("tlprobe").handlers.clear()
 
 
 def _guarded(call: Callable[[], object], *, debug: bool) -> int:

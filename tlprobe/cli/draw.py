@@ -8,7 +8,8 @@ import typer
 from tlprobe.cli.app import app
 from tlprobe.cli.options import Debug, Quiet, begin
 from tlprobe.errors import ParameterError
-from tlprobe.records import Record
+from tlprobe.files import sha256_file, write_atomic
+from tlprobe.records import Record, dump_json
 
 
 @app.command()
@@ -30,4 +31,10 @@ def figure(
         raise ParameterError(f"--width {width!r}; choose from single, double")
     records = [Record.load(folder) for folder in folders]
     paths = save_figure(render(records, width=width), out)  # type: ignore[arg-type]
+    files = [folder / "record.json" if folder.is_dir() else folder for folder in folders]
+    panels = [
+        {"probe": record.probe, "record": str(file), "sha256": sha256_file(file)}
+        for record, file in zip(records, files, strict=True)
+    ]
+    write_atomic(out.with_suffix(".json"), dump_json({"panels": panels}))  # what the picture was drawn from
     typer.echo(f"figure: {', '.join(map(str, paths))}")

@@ -119,6 +119,7 @@ def _label_axes(grid: np.ndarray, record: Record, *, seconds: bool) -> None:
         ax.set_ylabel("Hz" if mel_hz.size == n_mels else "mel band", fontsize=7)
     for ax in grid[-1]:
         ax.set_xlabel("time (s)" if seconds else "frame")
+    grid[0, 0].xaxis.set_major_locator(MaxNLocator(nbins=6))
 
 
 def _notes(record: Record, *, n_shown: int) -> list[str]:

@@ -49,7 +49,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     ax.set_xticks(range(len(names)), names)
     ax.set_xlim(-0.6, len(rows) + 0.6)
     accuracy_axis(ax, shown)
-    legend_above(ax, note=scope(rows))
+    legend_above(ax, note=scope([{"fold": record.params.get("fold"), **row} for row in rows]))
     return ax
 
 

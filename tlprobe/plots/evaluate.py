@@ -76,7 +76,13 @@ def draw(record: Record, *, ax: Axes) -> Axes:
         linecolor="0.85",
         xticklabels=False,
         yticklabels=False,
-        cbar_kws={"label": "share of the clips of a class (%)", "shrink": 0.7, "aspect": 30, "pad": 0.02},
+        cbar_kws={
+            "label": "share of the clips of a class (%)",
+            "shrink": 0.7,
+            "aspect": 30,
+            "pad": 0.02,
+            "ticks": range(0, 101, 20),
+        },
     )
     for cell in ax.texts:  # zeros are noise
         cell.set_visible(cell.get_text() != "0")

@@ -18,7 +18,7 @@ from matplotlib.transforms import Bbox
 
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
-from tlprobe.plots import attribute, ensemble, evaluate, fit, svcca, sweep
+from tlprobe.plots import attribute, ensemble, evaluate, fit, pretrained_vs_random, svcca, sweep
 from tlprobe.plots.style import DOUBLE_IN, SINGLE_IN, paper_style
 from tlprobe.records import Record
 
@@ -32,6 +32,7 @@ _DRAW: dict[str, Callable[..., Axes]] = {
     "ensemble": ensemble.draw,
     "eval": evaluate.draw,
     "fit": fit.draw,
+    "pretrained_vs_random": pretrained_vs_random.draw,
 }
 PROBES = (*_DRAW, "attribute")
 """The probes whose records have a figure."""
@@ -196,14 +197,14 @@ def _settle(figure: Figure) -> None:
     The solver of constrained layout walks through sets, so its last digits change from call to call;
     rounded to 1e-5 of the figure they don't, and neither do the files' bytes.
     """
-    engine = figure.get_layout_engine()
-    for _ in range(3 if engine is not None else 0):  # slanted and outlying texts need more than one pass
-        engine.execute(figure)
+    figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(5))
     for ax in figure.axes:  # those of the parts too
         ax.set_position(Bbox(ax.get_position(original=True).get_points().round(5)))
+        locator = ax.get_axes_locator()  # of a colour bar with arrows at its ends
+        ax.apply_aspect(locator(ax, None) if locator else None)  # type: ignore[arg-type]
 
 
 def _share_accuracy(panels: dict[tuple[int, int], Axes]) -> None:

@@ -66,6 +66,7 @@ def draw_loss(record: Record, *, ax: Axes) -> Axes:
     _draw_curves(ax, history, quantity="loss", scale=1)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("loss")
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
     _epoch_axis(ax)
     return ax
 

@@ -65,7 +65,11 @@ class Look(NamedTuple):
 
 @contextmanager
 def paper_style() -> Iterator[None]:
-    """Use matplotlib's defaults and the paper style, whatever the user's own settings are."""
+    """Use matplotlib's defaults and the paper style, whatever the user's own settings are.
+
+    Drawn outside of it (a notebook does that), a finished figure stays the same as long as no axis
+    leaves its number of ticks to matplotlib, which would ask the settings of that moment.
+    """
     with matplotlib.style.context(_STYLE, after_reset=True):
         yield
 

@@ -56,10 +56,13 @@ def draw(record: Record, *, ax: Axes) -> Axes:
             has_null |= _draw_series(ax, series, blocks=blocks, init=init, inits=inits, label=label)
     block_axis(ax, blocks, label="block")
     ax.set_ylim(0, 1)
+    ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
     ax.set_ylabel(f"similarity to init ({_name(measures[0]) if len(measures) == 1 else 'measures'})")
     if has_null:  # one entry for all: the colour says whose null it is
         ax.add_line(Line2D([], [], color="0.3", linestyle=":", label="clips permuted"))
-    legend_above(ax, note=scope([{"n": row.get("n_clips")} for row in rows]))
+    runs = [{"fold": fold} for fold in record.params.get("folds") or ()]
+    runs += [{"epochs": epochs} for epochs in record.params.get("epochs") or ()]
+    legend_above(ax, note=scope([*({"n": row.get("n_clips")} for row in rows), *runs]))
     return ax
 
 

@@ -4,6 +4,7 @@ A sweep is a list of trials (`tlprobe.studies.trials`) and a record of their acc
 the random ones included, is trained by one recipe, from one starting state, on one split.
 """
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +18,7 @@ from tlprobe.train.loop import resolve_device
 from tlprobe.train.material import FitOptions, prepare, reload_material
 from tlprobe.train.run import Run
 
-__all__ = ["TRIALS_FOLDER", "cutoff", "freeze", "fuse"]
+__all__ = ["TRIALS_FOLDER", "Levels", "cutoff", "freeze", "fuse", "levels"]
 
 TRIALS_FOLDER = "runs/trials"
 """Where trials live unless said otherwise: one place, so that sweeps share what coincides."""
@@ -27,6 +28,41 @@ _log = logging.getLogger(__name__)
 Sweep = Literal["fuse", "freeze", "cutoff"]
 
 _REST: dict[Sweep, str | None] = {"fuse": "random", "freeze": "trained", "cutoff": None}
+
+
+@dataclasses.dataclass(frozen=True)
+class Levels:
+    """The two runs that every sweep is read against, of one recipe and split.
+
+    Parameters
+    ----------
+    full : Run
+        Pretrained, fully fine-tuned.
+    random : Run
+        Trained from random weights.
+    """
+
+    full: Run
+    random: Run
+
+
+def levels(
+    ckpt: Path | str | Run | None = None,
+    *,
+    options: FitOptions | None = None,
+    data: Path | str | None = None,
+    trials: Path | str = TRIALS_FOLDER,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> Levels:
+    """Train the fully fine-tuned network and the random one, or find them; parameters as in `fuse`."""
+    baseline = _baseline(
+        "fuse", ckpt, options=options, data=data, trials=Path(trials), device=device, progress=progress
+    )
+    return Levels(
+        full=run_trial(baseline, treatment="full", block=None, progress=progress),
+        random=run_trial(baseline, treatment="random", block=None, progress=progress),
+    )
 
 
 def fuse(

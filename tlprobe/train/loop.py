@@ -8,7 +8,6 @@ import dataclasses
 import io
 import math
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -202,7 +201,7 @@ class Trainer:
             logits = self.model(images)
             loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
@@ -230,7 +229,7 @@ def predict(
     model.eval()
     parts = []
     with torch.inference_mode():
-        for batch in image_batches(images, _chunks(index)):
+        for batch in image_batches(images, np.array_split(index, -(-len(index) // _EVAL_BATCH))):
             x = standardise(batch.to(device)).contiguous(memory_format=torch.channels_last)
             parts.append(model(x).float().cpu())
     return torch.cat(parts)
@@ -254,11 +253,6 @@ def resolve_device(name: str) -> torch.device:
 def use_fast_layout(model: BlockedCNN, *, device: torch.device) -> BlockedCNN:
     """Move `model` to `device` in channels-last layout, in place (1.4 times as fast on two CPU cores)."""
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _chunks(index: np.ndarray) -> Iterator[np.ndarray]:
-    for start in range(0, len(index), _EVAL_BATCH):
-        yield index[start : start + _EVAL_BATCH]
 
 
 def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

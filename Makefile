@@ -1,0 +1,38 @@
+# The two commands a newcomer needs: `make demo` and `make test`. Both work on a bare machine with
+# Python 3.10-3.13; a second call does not install again.
+VENV  ?= .venv
+TORCH ?= torch==2.14.1 torchvision==0.29.1
+# 3.11 first: the tested one.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; do \
+  $$p -c "import sys,venv,ensurepip; raise SystemExit(not (3,10)<=sys.version_info[:2]<=(3,13))" >/dev/null 2>&1 && { command -v $$p; break; }; done)
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint
+demo: $(VENV)/.ok
+	$(BIN)/tlprobe demo --out out/demo
+
+test: $(VENV)/.ok-test
+	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=300 -p no:doctest examples
+
+lint: $(VENV)/.ok-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What is installed is exactly what pyproject.toml asks for, so its change is what makes this run again.
+$(VENV)/.ok: pyproject.toml
+	@test -n "$(PYTHON)" || { echo "tlprobe needs Python 3.10-3.13 with venv (Debian/Ubuntu: apt install python3-venv)"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c "import torch, torchvision" 2>/dev/null || $(BIN)/python -m pip install -q $(TORCH)
+	$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.ok-test: $(VENV)/.ok
+	$(BIN)/python -m pip install -q -e ".[test]"
+	@touch $@
+
+$(VENV)/.ok-lint: $(VENV)/.ok
+	$(BIN)/python -m pip install -q -e ".[test,lint]"
+	@touch $@

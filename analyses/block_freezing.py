@@ -1,0 +1,35 @@
+"""Block freezing: which blocks have to be fine-tuned at all?
+
+Claim     Palanisamy et al. 2020, Fig. 2c: freezing the first two blocks costs 2 to 3 points, freezing up
+          to Block3 nearly 10.
+Command   python analyses/block_freezing.py --data ESC50 --folds 4 --epochs 4
+Run time  @TIME_FREEZE@
+Paper     DenseNet-201, ESC-50: -2 to -3 points up to Block2, nearly -10 up to Block3.
+Ours      @OURS_FREEZE@
+
+A frozen block gets no gradient, and its batch-norm statistics stand still. Give the fully fine-tuned
+run by ``--ckpt``, or let the script train it and everything else.
+"""
+
+from tlprobe import freeze
+from tlprobe.cli.analysis import Analysis, run_analysis
+from tlprobe.records import Record
+from tlprobe.studies.merge import merge
+
+
+def analyse(asked: Analysis) -> Record:
+    """Sweep the last frozen block over none .. block4, on each fold."""
+    record = merge(
+        [
+            freeze(pair.full, trials=asked.trials, device=asked.device, progress=asked.progress)
+            for pair in asked.levels()
+        ]
+    )
+    for row in record.rows:
+        what = f"frozen up to {row['block']}" if row["block"] else row["treatment"]
+        print(f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_trained']} weights")
+    return record
+
+
+if __name__ == "__main__":
+    run_analysis(analyse, name="block_freezing", about=__doc__)

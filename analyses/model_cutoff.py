@@ -1,0 +1,35 @@
+"""Model cutoff: how much of the network is needed?
+
+Claim     Palanisamy et al. 2020, section IV-B: about 90 % without Block4, about 85 % without Block3 and
+          Block4, against 91.16 % in full.
+Command   python analyses/model_cutoff.py --data ESC50 --folds 4 --epochs 4
+Run time  @TIME_CUTOFF@
+Paper     DenseNet-201, ESC-50: 90 % after Block3, 85 % after Block2.
+Ours      @OURS_CUTOFF@
+
+The network ends after a block, with global average pooling and a new linear head. Give the fully
+fine-tuned run by ``--ckpt``, or let the script train it and everything else.
+"""
+
+from tlprobe import cutoff
+from tlprobe.cli.analysis import Analysis, run_analysis
+from tlprobe.records import Record
+from tlprobe.studies.merge import merge
+
+
+def analyse(asked: Analysis) -> Record:
+    """Sweep the last block that stays over stem .. block4, on each fold."""
+    record = merge(
+        [
+            cutoff(pair.full, trials=asked.trials, device=asked.device, progress=asked.progress)
+            for pair in asked.levels()
+        ]
+    )
+    for row in record.rows:
+        what = f"ends after {row['block']}" if row["block"] else row["treatment"]
+        print(f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_weights']} weights")
+    return record
+
+
+if __name__ == "__main__":
+    run_analysis(analyse, name="model_cutoff", about=__doc__)

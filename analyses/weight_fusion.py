@@ -1,0 +1,30 @@
+"""Weight fusion: up to which block do pretrained weights help?
+
+Claim     Palanisamy et al. 2020, Fig. 2b: accuracy climbs with each pretrained block, to about 90 % once
+          Block3 is pretrained; Block4 adds nothing.
+Command   python analyses/weight_fusion.py --data ESC50 --folds 4 --epochs 4
+Run time  @TIME_FUSION@
+Paper     DenseNet-201, ESC-50: 72.5 % with none pretrained, about 90 % up to Block3, flat after.
+Ours      @OURS_FUSION@
+
+Give the fully fine-tuned run by ``--ckpt``, or let the script train it and everything else.
+"""
+
+from tlprobe import fuse
+from tlprobe.cli.analysis import Analysis, run_analysis
+from tlprobe.records import Record
+from tlprobe.studies.merge import merge
+
+
+def analyse(asked: Analysis) -> Record:
+    """Sweep the last pretrained block over none .. block4, on each fold."""
+    record = merge(
+        [fuse(pair.full, trials=asked.trials, device=asked.device, progress=asked.progress) for pair in asked.levels()]
+    )
+    for row in record.rows:
+        print(f"fold {row['fold']} pretrained up to {row['block']:>6}: {100 * row['accuracy']:.1f} %, n = {row['n']}")
+    return record
+
+
+if __name__ == "__main__":
+    run_analysis(analyse, name="weight_fusion", about=__doc__)

@@ -1,0 +1,72 @@
+"""What every test folder shares: a cache of its own, a tiny data set, and one finished run on it."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from scipy import signal
+
+TINY_SR = 8_000
+TINY_CLASSES = ("high", "low", "noise")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory):
+    """Point the image cache to a folder of this session: no test touches the user's."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLPROBE_CACHE", str(folder))
+        yield folder
+
+
+def _tiny_clip(label: str, rng: np.random.Generator) -> np.ndarray:
+    """Half a second of one class, told apart by its spectrum at a glance."""
+    time = np.arange(TINY_SR // 2) / TINY_SR
+    hiss = rng.normal(0, 0.01, len(time))
+    if label == "noise":
+        return rng.normal(0, 0.2, len(time))
+    low, high = (200, 400) if label == "low" else (2000, 3500)
+    return 0.4 * signal.sawtooth(2 * np.pi * rng.uniform(low, high) * time, 0.5) + hiss
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory) -> Path:
+    """A folder data set: 3 classes of 10 clips, 0.5 s at 8 kHz; read_folder deals them into 5 folds."""
+    root = tmp_path_factory.mktemp("data") / "tiny"
+    rng = np.random.default_rng(0)
+    for label in TINY_CLASSES:
+        (root / label).mkdir(parents=True)
+        for i in range(10):
+            soundfile.write(root / label / f"{i}.wav", _tiny_clip(label, rng), TINY_SR)
+    return root
+
+
+@pytest.fixture(scope="session")
+def tiny_options(tiny_data):
+    """Two epochs of efficientnet_lite0 on `tiny_data`."""
+    from tlprobe.train.material import FitOptions
+
+    return FitOptions(data=tiny_data, changes={"epochs": 2, "batch_size": 8})
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, tiny_options):
+    """A finished run with `tiny_options`, from ImageNet weights; tests must leave its folder as it is."""
+    from tlprobe.train.fit import fit
+
+    return fit(tiny_options, out=tmp_path_factory.mktemp("runs") / "tiny", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """Load a slow twin from tests/reference by name."""
+
+    def load(name):
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "reference" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
