@@ -13,7 +13,6 @@ demo: $(VENV)/.ok
 
 test: $(VENV)/.ok-test
 	$(BIN)/python -m pytest -q
-	$(BIN)/python -m pytest -q --nbmake --nbmake-timeout=300 -p no:doctest examples
 
 lint: $(VENV)/.ok-lint
 	$(BIN)/ruff check .

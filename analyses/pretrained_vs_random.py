@@ -21,9 +21,8 @@ def analyse(asked: Analysis) -> Record:
     record = pretrained_vs_random(asked.levels())
     for row in record.rows:
         low, high = 100 * row["ci_low"], 100 * row["ci_high"]
-        print(
-            f"fold {row['fold']} {row['init']:>9}: {100 * row['accuracy']:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
-        )
+        accuracy = f"{100 * row['accuracy']:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
+        print(f"fold {row['fold']} {row['init']:>9}: {accuracy}")
     return record
 
 

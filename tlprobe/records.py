@@ -132,7 +132,7 @@ def provenance(*, data: Mapping[str, Any] | None = None, **more: Any) -> dict[st
             versions[package] = "unknown"
     return {
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [_without_folders(argument) for argument in sys.argv],
         "versions": versions,
         "data": dict(data) if data is not None else None,
         **more,
@@ -165,6 +165,11 @@ def check_out(folder: Path, *, probe: str, params: Mapping[str, Any], overwrite:
 def dump_json(body: Any) -> str:
     """Return `body` as indented JSON; numbers that are not finite become null (JSON has no NaN)."""
     return json.dumps(_plain(body), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _without_folders(argument: str) -> str:
+    """Keep only the name of an absolute path: records travel, and others' folders tell them nothing."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
 
 
 def _short(value: Any) -> str:

@@ -66,6 +66,12 @@ def test_a_missing_value_leaves_a_gap_and_missing_nulls_no_legend_entry(ax, fake
     assert len(ax.get_legend().get_texts()) == 1
 
 
+def test_the_note_says_what_the_runs_are(ax, fake):
+    record = fake.svcca()
+    draw(Record("svcca", record.params | {"folds": [4, 4], "epochs": [10, 10]}, record.rows, {}), ax=ax)
+    assert ax.get_legend().get_title().get_text() == "n = 400 clips, fold 4, 10 epochs"
+
+
 def test_one_row_and_own_weights(ax, fake):
     record = fake.svcca(inits=("$my_$weights.pth",))
     draw(Record("svcca", {}, record.rows[:1], {}), ax=ax)

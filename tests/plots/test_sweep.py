@@ -76,6 +76,12 @@ def test_several_folds_are_drawn_as_mean_and_single_points(ax, fake):
     assert ax.get_legend().get_title().get_text() == "n = 400 clips each, folds 3\N{EN DASH}5, 4 epochs"
 
 
+def test_a_marker_at_100_percent_is_shown_whole(ax):
+    row = {"treatment": "fuse", "block": "stem", "accuracy": 1.0, "ci_low": 0.99, "ci_high": 1.0}
+    draw(Record("fuse", {"blocks": ["stem"]}, [row], {}), ax=ax)
+    assert ax.get_ylim() == (90, 102)
+
+
 def test_one_point(ax, fake):
     draw(fake.sweep("freeze", upto="block2"), ax=ax)
     np.testing.assert_allclose(curve(ax).get_ydata(), [80])

@@ -113,6 +113,7 @@ def run_analysis(analyse: Callable[[Analysis], Record], *, name: str, about: str
             paths = save_with_record(record, out, name)
         typer.echo(f"record: {out / 'record.json'}   figure: {', '.join(map(str, paths))}")
 
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help=about)
-    app.command(name=name, help=about)(command)
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    kept_lines = (about or "").replace("\n\n", "\n\n\b\n")  # \b: the parser must not wrap the table anew
+    app.command(name=name, help=kept_lines)(command)
     guarded_exit(lambda arguments: app(args=arguments, standalone_mode=False))

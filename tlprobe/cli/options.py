@@ -14,13 +14,17 @@ if TYPE_CHECKING:
     from tlprobe.train.checkpoint import FileOptions
     from tlprobe.train.material import FitOptions
 
-__all__ = ["Ckpt", "Data", "Debug", "Device", "Out", "Overwrite", "Quiet", "file_options", "fit_options"]
+__all__ = ["Ckpt", "Data", "Debug", "Device", "Out", "Overwrite", "Quiet", "RunData", "file_options", "fit_options"]
 
 Data = Annotated[
     Path | None,
     typer.Option(
         help="Data set: a folder in ESC-50's layout, or with one sub-folder a class. [default: built-in clips]"
     ),
+]
+RunData = Annotated[
+    Path | None,
+    typer.Option(help="The data set, where a run's own has moved, or of a weight file.", show_default=False),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Out = Annotated[Path, typer.Option(help="Folder for the record and the figure.")]
@@ -31,7 +35,7 @@ Ckpt = Annotated[
     list[Path],
     typer.Option(
         "--ckpt",
-        help="A run directory, or a weight file with --backbone, --data and --fold. Repeat for several.",
+        help="A run directory, or a weight file with --backbone, --data and --fold; several may follow.",
     ),
 ]
 

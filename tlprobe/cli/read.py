@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from tlprobe.cli.app import app
-from tlprobe.cli.options import Ckpt, Data, Debug, Device, Out, Overwrite, Quiet, begin, file_options, to_file_options
+from tlprobe.cli.options import (
+    Ckpt,
+    Debug,
+    Device,
+    Out,
+    Overwrite,
+    Quiet,
+    RunData,
+    begin,
+    file_options,
+    to_file_options,
+)
 from tlprobe.cli.output import deliver, percent, request_of
 from tlprobe.files import write_atomic
 
@@ -14,9 +25,9 @@ OneCkpt = Annotated[
     Path,
     typer.Option("--ckpt", help="A run directory, or a weight file with --backbone, --data and --fold."),
 ]
-Clips = Annotated[
-    list[Path], typer.Option("--clip", help="A recording: a path in the data set, or any file. Repeat for several.")
-]
+Clip = Annotated[list[Path], typer.Option(help="A recording: a path in the data set, or any file; several may follow.")]
+MoreClips = Annotated[list[Path], typer.Argument(metavar="[CLIP]...", help="Further recordings.", show_default=False)]
+MoreRuns = Annotated[list[Path], typer.Argument(metavar="[RUN]...", help="Further runs.", show_default=False)]
 
 
 @app.command()
@@ -24,7 +35,8 @@ Clips = Annotated[
 def svcca(
     *,
     ckpt: Ckpt,
-    data: Data = None,
+    more: MoreRuns = [],  # noqa: B006 - Typer copies it
+    data: RunData = None,
     before: Annotated[
         str | None, typer.Option(help="Of a weight file: what its training started from: imagenet, random or a file.")
     ] = None,
@@ -38,6 +50,7 @@ def svcca(
     given: dict[str, Any],
 ) -> None:
     """Compare each block before and after fine-tuning, on held-out clips (Fig. 2a)."""
+    ckpt = [*ckpt, *more]
     request = request_of(
         "svcca",
         out,
@@ -70,7 +83,8 @@ def svcca(
 def attribute(
     *,
     ckpt: OneCkpt,
-    clip: Clips = [],  # noqa: B006 - Typer copies it
+    clip: Clip = [],  # noqa: B006 - Typer copies it
+    more: MoreClips = [],  # noqa: B006
     n_clips: Annotated[
         int, typer.Option(min=1, help="Without --clip: held-out clips to draw, of different classes.")
     ] = 4,
@@ -79,7 +93,7 @@ def attribute(
     ] = "predicted",
     n_steps: Annotated[int, typer.Option(min=1, help="Points on the path from silence to the clip.")] = 100,
     seed: Annotated[int, typer.Option(help="Of the draw of clips.")] = 0,
-    data: Data = None,
+    data: RunData = None,
     out: Out = Path("out/attribute"),
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -88,6 +102,7 @@ def attribute(
     given: dict[str, Any],
 ) -> None:
     """Show which parts of a spectrogram the answer rests on: Integrated Gradients (Fig. 3)."""
+    clip = [*clip, *more]
     asked = {"clip": clip, "n_clips": n_clips, "target": target, "n_steps": n_steps, "seed": seed}
     request = request_of("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked)
     progress = begin(quiet=quiet)
@@ -117,13 +132,15 @@ def attribute(
 @app.command()
 def ensemble(
     *,
-    ckpt: Annotated[list[Path], typer.Option(help="Run directories of one data set and fold. Repeat for each.")],
+    ckpt: Annotated[list[Path], typer.Option(help="A run directory; the others, of the same data and fold, follow.")],
+    more: MoreRuns = [],  # noqa: B006 - Typer copies it
     out: Out = Path("out/ensemble"),
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
     """Average the soft-max outputs of several runs."""
+    ckpt = [*ckpt, *more]
     request = request_of("ensemble", out, overwrite=overwrite, ckpt=ckpt)
     begin(quiet=quiet)
 
@@ -140,8 +157,9 @@ def ensemble(
 def evaluate(
     *,
     ckpt: OneCkpt,
-    clip: Clips = [],  # noqa: B006 - Typer copies it
-    data: Data = None,
+    clip: Clip = [],  # noqa: B006 - Typer copies it
+    more: MoreClips = [],  # noqa: B006
+    data: RunData = None,
     out: Out = Path("out/eval"),
     device: Device = "auto",
     overwrite: Overwrite = False,
@@ -150,6 +168,7 @@ def evaluate(
     given: dict[str, Any],
 ) -> None:
     """Score a network on its held-out fold or on another data set, or let it name recordings."""
+    clip = [*clip, *more]
     request = request_of("eval", out, overwrite=overwrite, ckpt=ckpt, clip=clip, data=data, given=given)
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])

@@ -32,7 +32,7 @@ def wilson_interval(n_correct: int, n: int, *, level: float = 0.95) -> tuple[flo
     Raises
     ------
     ParameterError
-        If the counts are no counts.
+        If the counts are no counts, or `level` is no coverage.
 
     References
     ----------
@@ -42,10 +42,12 @@ def wilson_interval(n_correct: int, n: int, *, level: float = 0.95) -> tuple[flo
     --------
     >>> low, high = wilson_interval(181, 200)
     >>> round(low, 3), round(high, 3)
-    (0.857, 0.938)
+    (0.856, 0.938)
     """
     if n <= 0 or not 0 <= n_correct <= n:
         raise ParameterError(f"n_correct={n_correct} of n={n} is no share; need 0 <= n_correct <= n and n > 0")
+    if not 0 < level < 1:
+        raise ParameterError(f"level={level} is no coverage; need 0 < level < 1")
     z = float(stats.norm.ppf(0.5 + level / 2))
     share = n_correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)

@@ -64,6 +64,8 @@ class Moments:
             raise ParameterError(
                 f"activations of shapes {x.shape} and {y.shape} given; need (n, {self.d_x}) and (n, {self.d_y})"
             )
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            raise ParameterError("activations hold values that are not finite")
         if len(x) == 0:
             return
         if self._shift_x is None or self._shift_y is None:
@@ -76,8 +78,6 @@ class Moments:
         self._xx += x.T @ x
         self._xy += x.T @ y
         self._yy += y.T @ y
-        if not (np.isfinite(self._sum_x).all() and np.isfinite(self._sum_y).all()):
-            raise ParameterError("activations hold values that are not finite")
 
     @property
     def scale_x(self) -> float:

@@ -203,8 +203,8 @@ def _settle(figure: Figure) -> None:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(5))
     for ax in figure.axes:  # those of the parts too
         ax.set_position(Bbox(ax.get_position(original=True).get_points().round(5)))
-        locator = ax.get_axes_locator()  # of a colour bar with arrows at its ends
-        ax.apply_aspect(locator(ax, None) if locator else None)  # type: ignore[arg-type]
+        locator: Callable[..., Bbox] | None = ax.get_axes_locator()  # of a colour bar with arrows at its ends
+        ax.apply_aspect(locator(ax, None) if locator is not None else None)
 
 
 def _share_accuracy(panels: dict[tuple[int, int], Axes]) -> None:

@@ -66,7 +66,7 @@ def draw_loss(record: Record, *, ax: Axes) -> Axes:
     _draw_curves(ax, history, quantity="loss", scale=1)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("loss")
-    ax.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     _epoch_axis(ax)
     return ax
 
@@ -82,7 +82,8 @@ def _draw_curves(
         if np.isfinite(curve).any():
             look = series_look(index)
             markers = look.marker if len(history) <= 20 else ""
-            ax.plot(epochs, curve, color=look.color, linestyle=look.linestyle, marker=markers, ms=3, label=label)
+            style: dict[str, Any] = {"color": look.color, "linestyle": look.linestyle, "marker": markers, "ms": 3}
+            ax.plot(epochs, curve, label=label, **style)
     return epochs, curves
 
 

@@ -194,8 +194,8 @@ def accuracy_axis(ax: Axes, percent: Iterable[float]) -> None:
     """Make the y axis one of accuracy in percent, in whole tens around the finite values of `percent`."""
     shown = np.array([value for value in percent if math.isfinite(value)])
     low = 10 * math.floor((shown.min() - 1) / 10) if shown.size else 0
-    high = 10 * math.ceil((shown.max() + 1) / 10) if shown.size else 100
-    ax.set_ylim(max(low, 0), min(high, 100))
+    high = 10 * math.ceil((shown.max() + 0.99) / 10) if shown.size else 100
+    ax.set_ylim(max(low, 0), 102 if high > 100 else high)  # a marker at 100 % is shown whole
     ax.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     ax.set_ylabel("held-out accuracy (%)")
 

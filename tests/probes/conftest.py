@@ -1,0 +1,69 @@
+"""A real training step, and the finished tiny run as a checkpoint."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+
+from tlprobe.backbones.registry import build
+from tlprobe.backbones.weights import read_weights
+from tlprobe.data.loader import Standardiser
+from tlprobe.train.checkpoint import open_checkpoint
+from tlprobe.train.loop import Trainer
+from tlprobe.train.recipe import load_recipe
+
+IMAGE_SHAPE = (3, 64, 32)
+
+
+@pytest.fixture(scope="session")
+def random_network():
+    """Seed 1, random; tests must leave it as it is."""
+    return build("efficientnet_lite0", n_classes=3, seed=1, image_shape=IMAGE_SHAPE)
+
+
+@pytest.fixture(scope="session")
+def pretrained_network(random_network):
+    """The same with ImageNet weights; tests must leave it as it is."""
+    model = copy.deepcopy(random_network)
+    model.load_original_state(read_weights("imagenet", model=model).state, head=False)
+    return model
+
+
+@pytest.fixture
+def random_model(random_network):
+    return copy.deepcopy(random_network)
+
+
+@pytest.fixture
+def pretrained_model(pretrained_network):
+    return copy.deepcopy(pretrained_network)
+
+
+@pytest.fixture(scope="session")
+def step():
+    """Train a network by the real trainer: one epoch of two steps on six random images."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(8, *IMAGE_SHAPE)).astype(np.float32)
+
+    def train(model, *, normalize="channel"):
+        recipe = load_recipe("quick", changes={"epochs": 1, "batch_size": 3, "normalize": normalize})
+        trainer = Trainer(
+            model,
+            images=images,
+            labels=np.array([0, 1, 2, 0, 1, 2, 0, 1]),
+            train_index=np.arange(6),
+            held_out_index=np.arange(6, 8),
+            standardise=Standardiser(),
+            recipe=recipe,
+            seed=0,
+            device=torch.device("cpu"),
+        )
+        return trainer.run_epoch(progress=False)
+
+    return train
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tiny_run):
+    return open_checkpoint(tiny_run, progress=False)

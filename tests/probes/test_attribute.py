@@ -1,0 +1,189 @@
+"""Attribution: exact on linear networks, complete on smooth ones, and silence is silence."""
+
+import dataclasses
+import math
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tlprobe.errors import DataError, ParameterError
+from tlprobe.probes import attribute as module
+from tlprobe.probes.attribute import attribute, completeness_gap
+
+
+class Linear(nn.Module):
+    """Logits are a linear map of the image, divided by its size."""
+
+    def __init__(self, shape, *, scale=1.0):
+        super().__init__()
+        self.weight = nn.Parameter(scale * torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x):
+        return torch.einsum("bchw,kchw->bk", x, self.weight) / 100
+
+
+class Smooth(nn.Module):
+    """A small convolutional network without kinks."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.body = nn.Sequential(nn.Conv2d(3, 8, 5, stride=4), nn.Softplus(), nn.Conv2d(8, 8, 3), nn.Tanh())
+            self.head = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return 20 * self.head(self.body(x).mean((2, 3)))
+
+
+@pytest.fixture
+def explain(monkeypatch, tiny_checkpoint):
+    """Run the probe on the tiny run's data with another network in it."""
+
+    def call(model, **options):
+        found = dataclasses.replace(tiny_checkpoint, _after=model)
+        monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found)
+        return attribute("run", device="cpu", progress=False, **options)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def record(tiny_run):
+    return attribute(tiny_run, n_clips=2, n_steps=8, device="cpu", progress=False)
+
+
+def shape_of(checkpoint):
+    return checkpoint.material.image_shape
+
+
+def standardised(checkpoint, images):
+    return checkpoint.standardise(torch.from_numpy(np.array(images)))
+
+
+def test_rows_and_arrays_have_what_scripts_rely_on(record, tiny_checkpoint):
+    types = {"clip": str, "label": str, "target": str, "predicted": str, "gap": float, "array_index": int}
+    for number, row in enumerate(record.rows):
+        assert {name: type(row[name]) for name in types} == types
+        assert row["array_index"] == number
+        assert row["target"] == row["predicted"]
+        assert row["label"] == row["clip"].split("/")[0]
+        assert 0 < row["probability"] <= 1
+        assert type(row["gap_absolute"]) is bool
+    assert {name: array.shape for name, array in record.arrays.items()} == {
+        "spectrogram": (2, *shape_of(tiny_checkpoint)),
+        "attribution": (2, *shape_of(tiny_checkpoint)),
+    }
+    assert len(record.params["mel_hz"]) == 128
+    assert record.params["silence"] == math.log(1e-6)
+
+
+def test_drawn_clips_are_held_out_and_of_different_classes(explain, tiny_checkpoint):
+    dataset = tiny_checkpoint.material.dataset
+    held_out = {dataset.clips[i].path for i in tiny_checkpoint.held_out}
+    drawn = set()
+    for seed in range(8):
+        rows = explain(Linear(shape_of(tiny_checkpoint)), n_clips=3, n_steps=1, seed=seed).rows
+        assert {row["label"] for row in rows} == {"high", "low", "noise"}
+        assert {row["clip"] for row in rows} <= held_out
+        drawn.add(tuple(row["clip"] for row in rows))
+    assert len(drawn) > 1
+
+
+def test_a_linear_network_is_attributed_exactly(explain, tiny_checkpoint):
+    model = Linear(shape_of(tiny_checkpoint))
+    record = explain(model, n_clips=3, n_steps=2)
+    silence = standardised(tiny_checkpoint, np.full((1, *shape_of(tiny_checkpoint)), math.log(1e-6), np.float32))
+    classes = tiny_checkpoint.classes
+    for row in record.rows:
+        x = standardised(tiny_checkpoint, record.arrays["spectrogram"][row["array_index"]])
+        logits = model(x[None])[0]
+        assert row["predicted"] == classes[int(logits.argmax())]
+        weight = model.weight[classes.index(row["target"])].detach()
+        expected = (weight * (x - silence[0]) / 100).numpy()
+        np.testing.assert_allclose(record.arrays["attribution"][row["array_index"]], expected, rtol=1e-3, atol=1e-6)
+        assert row["gap"] < 1e-4
+        assert not row["gap_absolute"]
+
+
+def test_more_steps_close_the_gap_of_a_smooth_network(explain):
+    model = Smooth()
+    gaps = {n: [row["gap"] for row in explain(model, n_clips=3, n_steps=n).rows] for n in (1, 100)}
+    assert max(gaps[100]) < 0.001
+    assert max(gaps[1]) > 10 * max(gaps[100])
+
+
+def test_a_network_that_says_the_same_of_silence_has_an_absolute_gap(explain, tiny_checkpoint):
+    rows = explain(Linear(shape_of(tiny_checkpoint), scale=0.0), n_clips=1, n_steps=1).rows
+    assert (rows[0]["gap"], rows[0]["gap_absolute"]) == (0.0, True)
+
+
+@pytest.mark.parametrize(
+    ("total", "difference", "expected"),
+    [(3.0, 4.0, (0.25, False)), (-3.0, -4.0, (0.25, False)), (0.5, 0.0625, (0.4375, True)), (0.0, -0.05, (0.05, True))],
+)
+def test_completeness_gap_by_hand(total, difference, expected):
+    assert completeness_gap(total, difference) == expected
+
+
+def test_the_baseline_is_silence_as_the_network_sees_it(explain, monkeypatch, tiny_checkpoint):
+    seen = []
+    original = module.IntegratedGradients.attribute
+
+    def spy(self, inputs, **options):
+        seen.append(options["baselines"].clone())
+        return original(self, inputs, **options)
+
+    monkeypatch.setattr(module.IntegratedGradients, "attribute", spy)
+    explain(Linear(shape_of(tiny_checkpoint)), n_clips=1, n_steps=1)
+    mean, std = tiny_checkpoint.standardise.mean, tiny_checkpoint.standardise.std
+    for channel in range(3):
+        expected = (math.log(1e-6) - mean[channel]) / std[channel]
+        assert expected < -0.5  # 0, the mean of the training clips, would be loud
+        assert torch.allclose(seen[0][:, channel], torch.tensor(expected), atol=1e-5)
+
+
+def test_the_target_may_be_a_class(explain, tiny_checkpoint):
+    model = Linear(shape_of(tiny_checkpoint))
+    for name in tiny_checkpoint.classes:
+        row = explain(model, n_clips=1, n_steps=1, target=name).rows[0]
+        assert row["target"] == name
+    with pytest.raises(ParameterError, match="target='dog' is no class; choose from predicted, high, low, noise"):
+        explain(model, target="dog")
+
+
+@pytest.mark.parametrize("wrong", [{"n_steps": 0}, {"n_clips": 0}])
+def test_impossible_numbers(explain, wrong):
+    with pytest.raises(ParameterError, match="must be at least 1"):
+        explain(Smooth(), **wrong)
+
+
+def test_clips_by_relative_path_absolute_path_and_from_elsewhere(explain, tiny_data, tiny_checkpoint, tmp_path):
+    outside = tmp_path / "mine.wav"
+    shutil.copy(tiny_data / "low" / "3.wav", outside)
+    given = ["low/3.wav", tiny_data / "low" / "3.wav", outside]
+    record = explain(Linear(shape_of(tiny_checkpoint)), clips=given, n_steps=1)
+    assert [row["clip"] for row in record.rows] == ["low/3.wav", "low/3.wav", "mine.wav"]  # no machine's path
+    assert [row["label"] for row in record.rows] == ["low", "low", None]
+    first, *others = record.arrays["spectrogram"]
+    for other in others:
+        np.testing.assert_array_equal(first, other)
+    index = [clip.path for clip in tiny_checkpoint.material.dataset.clips].index("low/3.wav")
+    np.testing.assert_array_equal(first, tiny_checkpoint.material.images.array[index])
+
+
+def test_a_missing_clip_is_named(explain):
+    with pytest.raises(DataError, match=r"low/99\.wav is neither a file nor in the data set tiny") as caught:
+        explain(Smooth(), clips=["low/3.wav", "low/99.wav"])
+    assert caught.value.exit_code == 3
+
+
+def test_a_silent_clip_is_refused(explain, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
+    with pytest.raises(DataError, match="silent"):
+        explain(Smooth(), clips=[tmp_path / "silent.wav"])

@@ -1,0 +1,91 @@
+"""Evaluation: the run's own number, its data where they have moved, other data, loose clips."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from tlprobe.errors import DataError
+from tlprobe.probes.evaluate import evaluate, predictions_of
+
+CLASSES = ["high", "low", "noise"]
+
+
+@pytest.fixture(scope="module")
+def record(tiny_run):
+    return evaluate(tiny_run, device="cpu", progress=False)
+
+
+def test_the_accuracy_is_the_runs(record, tiny_run):
+    (row,) = record.rows
+    kept = tiny_run.record.rows[0]
+    assert {name: row[name] for name in ("accuracy", "n", "ci_low", "ci_high")} == {
+        name: kept[name] for name in ("accuracy", "n", "ci_low", "ci_high")
+    }
+    assert (type(row["accuracy"]), type(row["n"])) == (float, int)
+    assert row["clips"] == "fold 1"
+    stored = tiny_run.predictions()
+    found = predictions_of(record)
+    assert (found.clips, found.labels, found.classes) == (stored.clips, stored.labels, stored.classes)
+    np.testing.assert_allclose(record.arrays["probabilities"], stored.probabilities, atol=1e-6)
+
+
+def test_the_confusion_counts_every_clip_once(record):
+    confusion = record.arrays["confusion"]
+    assert confusion.shape == (1, 3, 3)
+    assert confusion.sum(2).tolist() == [[2, 2, 2]]  # two held-out clips of each class
+    assert np.trace(confusion[0]) == record.rows[0]["accuracy"] * record.rows[0]["n"]
+
+
+def test_data_that_moved(record, tiny_run, tiny_data, tmp_path):
+    moved = tmp_path / "moved"
+    shutil.copytree(tiny_data, moved)
+    source = dataclasses.replace(tiny_run.source, path=str(tmp_path / "gone"))
+    orphan = dataclasses.replace(tiny_run, source=source)
+    with pytest.raises(DataError, match=r"gone any more; say where with --data"):
+        evaluate(orphan, device="cpu", progress=False)
+    found = evaluate(orphan, data=moved, device="cpu", progress=False)
+    assert found.rows == record.rows
+
+
+def test_other_data_of_some_of_the_classes(tiny_run, tiny_data, tmp_path):
+    other = tmp_path / "other"
+    for label in ("low", "noise"):
+        (other / label).mkdir(parents=True)
+        for i in range(5):
+            shutil.copy(tiny_data / label / f"{i}.wav", other / label)
+    record = evaluate(tiny_run, data=other, device="cpu", progress=False)
+    (row,) = record.rows
+    assert (row["clips"], row["n"]) == ("all", 10)
+    assert record.params["classes"] == CLASSES
+    assert record.arrays["confusion"].sum(2).tolist() == [[0, 5, 5]]
+    assert np.trace(record.arrays["confusion"][0]) == row["accuracy"] * 10
+    assert record.provenance["data"]["name"] == "other"
+
+
+def test_classes_the_run_does_not_know(tiny_run, tiny_data, tmp_path):
+    other = tmp_path / "other"
+    for label, source in (("dog", "low"), ("low", "low")):
+        shutil.copytree(tiny_data / source, other / label)
+    with pytest.raises(DataError, match=r"has classes that \S+ does not know: dog"):
+        evaluate(tiny_run, data=other, device="cpu", progress=False)
+
+
+def test_loose_clips_are_named_not_scored(record, tiny_run, tiny_data, tmp_path):
+    held_out = record.params["clips"][0]
+    mine = tmp_path / "mine.wav"
+    shutil.copy(tiny_data / held_out, mine)
+    named = evaluate(tiny_run, clips=[mine, held_out], device="cpu", progress=False)
+    assert [row["clip"] for row in named.rows] == ["mine.wav", held_out]
+    for row in named.rows:
+        assert row["accuracy"] is row["n"] is row["ci_low"] is row["ci_high"] is None
+        assert row["predicted"] == predictions_of(record).predicted[0]
+        assert row["probability"] == pytest.approx(record.arrays["probabilities"][0].max(), abs=1e-5)
+    assert named.params["labels"] is None
+    assert "confusion" not in named.arrays
+
+
+def test_a_missing_clip(tiny_run):
+    with pytest.raises(DataError, match=r"nothing\.wav"):
+        evaluate(tiny_run, clips=["nothing.wav"], device="cpu", progress=False)
