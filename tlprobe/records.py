@@ -33,6 +33,8 @@ RECORD_SCHEMA = 1
 
 _VERSIONED = ("tlprobe", "torch", "torchvision", "timm", "captum", "librosa", "numpy", "scipy")
 
+_KINDS: dict[str, type] = {"probe": str, "params": dict, "rows": list, "provenance": dict}
+
 
 @dataclasses.dataclass(frozen=True)
 class Record:
@@ -101,7 +103,12 @@ class Record:
         try:
             body = json.loads(file.read_text(encoding="utf-8"))
             schema = body["schema"]
-            fields = {name: body[name] for name in ("probe", "params", "rows", "provenance")}
+            fields = {name: body[name] for name in _KINDS}
+            for name, kind in _KINDS.items():
+                if not isinstance(fields[name], kind):
+                    raise TypeError(f"its {name} is no {kind.__name__}")
+            if not all(isinstance(row, dict) for row in fields["rows"]):
+                raise TypeError("its rows are not all tables of names and values")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{file} is not a tlprobe record: {type(error).__name__}: {error}") from error
         if schema != RECORD_SCHEMA:
@@ -169,6 +176,9 @@ def dump_json(body: Any) -> str:
 
 def _without_folders(argument: str) -> str:
     """Keep only the name of an absolute path: records travel, and others' folders tell them nothing."""
+    option, equals, value = argument.partition("=")
+    if equals and option.startswith("-"):
+        return f"{option}={_without_folders(value)}"
     return Path(argument).name if Path(argument).is_absolute() else argument
 
 

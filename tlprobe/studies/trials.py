@@ -23,7 +23,7 @@ from tlprobe.records import dump_json
 from tlprobe.train.config import FitConfig, Treatment
 from tlprobe.train.fit import fit_network
 from tlprobe.train.material import Material
-from tlprobe.train.run import Run
+from tlprobe.train.run import Run, is_finished
 
 __all__ = ["NONE", "Baseline", "canonical", "run_trial", "starting_weights_of", "trial_name"]
 
@@ -131,6 +131,12 @@ def run_trial(baseline: Baseline, *, treatment: Treatment, block: str | None, pr
     if treatment == "random":
         changes |= {"init": "random", "init_digest": "random"}
     config = baseline.config.model_copy(update=changes)
+    out = baseline.folder / trial_name(config)
+    _log.info("trial %s", out.name)
+    if is_finished(out):
+        found = Run.load(out)
+        if found.config == config:
+            return found
     model = build(
         config.backbone,
         n_classes=len(config.classes),
@@ -140,8 +146,6 @@ def run_trial(baseline: Baseline, *, treatment: Treatment, block: str | None, pr
     if treatment != "random" and baseline.starting.state is not None:
         model.load_original_state(baseline.starting.state, head=False)
     _treat(model, treatment, block, seed=config.seed)
-    out = baseline.folder / trial_name(config)
-    _log.info("trial %s", out.name)
     return fit_network(
         model,
         config=config,
