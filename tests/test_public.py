@@ -23,7 +23,7 @@ def test_names_are_listed_by_hand_in_order():
 
 
 def test_an_unknown_name_says_what_there_is():
-    with pytest.raises(AttributeError, match="no attribute 'frieze'; it has .*freeze"):
+    with pytest.raises(AttributeError, match=r"no attribute 'frieze'; it has .*freeze"):
         _ = tlprobe.frieze
 
 

@@ -107,11 +107,11 @@ def test_csv_has_a_column_for_every_field_and_quotes_what_needs_it():
 
 @pytest.mark.parametrize("where", ["nothing", "nothing/record.json", "."])
 def test_no_record_is_a_data_error(tmp_path, where):
-    with pytest.raises(DataError, match="holds no record.json"):
+    with pytest.raises(DataError, match=r"holds no record\.json"):
         Record.load(tmp_path / where)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"schema": 1}', "\ud800".encode("utf-8", "surrogatepass")])
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"schema": 1}', b"\xff\xfe"])
 def test_a_damaged_record_is_a_data_error(tmp_path, text):
     content = text if isinstance(text, bytes) else text.encode()
     (tmp_path / "record.json").write_bytes(content)
@@ -189,5 +189,5 @@ def test_provenance_names_versions_command_time_and_data():
 
 
 def test_the_command_keeps_no_folders_of_this_machine(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["/home/me/bin/tlprobe", "fit", "--data", "/mnt/esc", "--out=/tmp/a", "runs/b", "x=1"])
-    assert provenance()["command"] == ["tlprobe", "fit", "--data", "esc", "--out=a", "runs/b", "x=1"]
+    monkeypatch.setattr("sys.argv", ["/home/me/bin/tlprobe", "fit", "--data", "/mnt/esc", "--out=/tmp/a", "b/c", "x=1"])
+    assert provenance()["command"] == ["tlprobe", "fit", "--data", "esc", "--out=a", "b/c", "x=1"]

@@ -23,5 +23,6 @@ def test_every_part_of_the_purpose_counts():
 
 def test_range_suits_numpy_and_torch():
     seeds = [derive_seed(seed, "x") for seed in range(2000)]
-    assert 0 <= min(seeds) and max(seeds) < 2**63
+    assert min(seeds) >= 0
+    assert max(seeds) < 2**63
     assert abs(np.mean(seeds) / 2**63 - 0.5) < 0.03  # 4 standard errors of a uniform draw

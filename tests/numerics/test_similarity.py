@@ -86,7 +86,7 @@ def test_a_known_correlation():
 
 
 def test_unrelated_noise_scores_what_chance_gives():
-    """n >> d: the mean singular value of a d x d Gaussian matrix / sqrt(n) is 8 / (3 pi) sqrt(d / n) = 0.85 sqrt(d / n)."""
+    """A d x d Gaussian matrix over sqrt(n) has mean singular value 8 / (3 pi) sqrt(d / n) = 0.85 sqrt(d / n)."""
     rng = np.random.default_rng(0)
     n, d = 20_000, 60
     value = similarity(rng.normal(size=(n, d)), rng.normal(size=(n, d)), variance=1.0).value
@@ -175,7 +175,9 @@ def test_float32_activations_are_summed_in_float64():
     assert similarity(x32, y32).value == pytest.approx(similarity(x, y).value, abs=1e-5)
 
 
-@pytest.mark.parametrize(("shape_x", "shape_y"), [((5, 2), (4, 3)), ((5, 3), (5, 3)), ((5, 2), (5,)), ((5, 2, 1), (5, 3))])
+@pytest.mark.parametrize(
+    ("shape_x", "shape_y"), [((5, 2), (4, 3)), ((5, 3), (5, 3)), ((5, 2), (5,)), ((5, 2, 1), (5, 3))]
+)
 def test_wrong_shapes_are_refused(shape_x, shape_y):
     with pytest.raises(ParameterError, match=r"need \(n, 2\) and \(n, 3\)"):
         Moments(2, 3).update(np.zeros(shape_x), np.zeros(shape_y))

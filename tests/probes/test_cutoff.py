@@ -15,7 +15,9 @@ WIDTHS = {"stem": 16, "block1": 24, "block2": 40, "block3": 112, "block4": 1280}
 @pytest.mark.parametrize("after", WIDTHS)
 def test_what_is_left(pretrained_model, after):
     kept = list(WIDTHS)[: list(WIDTHS).index(after) + 1]
-    full = {name: sum(weight.numel() for weight in block.parameters()) for name, block in pretrained_model.blocks.items()}
+    full = {
+        name: sum(weight.numel() for weight in block.parameters()) for name, block in pretrained_model.blocks.items()
+    }
     before = {key: tensor.clone() for key, tensor in pretrained_model.body_state().items()}
     n = cut_after(pretrained_model, after=after, seed=7)
     assert pretrained_model.block_names == tuple(kept)

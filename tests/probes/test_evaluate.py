@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tlprobe.errors import DataError
+from tlprobe.errors import DataError, ParameterError
 from tlprobe.probes.evaluate import evaluate, predictions_of
 
 CLASSES = ["high", "low", "noise"]
@@ -89,3 +89,10 @@ def test_loose_clips_are_named_not_scored(record, tiny_run, tiny_data, tmp_path)
 def test_a_missing_clip(tiny_run):
     with pytest.raises(DataError, match=r"nothing\.wav"):
         evaluate(tiny_run, clips=["nothing.wav"], device="cpu", progress=False)
+
+
+def test_clips_beside_another_data_set(tiny_run, tiny_data, tmp_path):
+    for label in ("low", "noise"):
+        shutil.copytree(tiny_data / label, tmp_path / "other" / label)
+    with pytest.raises(ParameterError, match="other is not the data set of"):
+        evaluate(tiny_run, data=tmp_path / "other", clips=["low/1.wav"], device="cpu", progress=False)

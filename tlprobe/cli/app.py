@@ -22,6 +22,7 @@ EXIT_USAGE = 2
 EXIT_RESOURCES = 6
 EXIT_INTERRUPTED = 130  # 128 + SIGINT
 EXIT_TERMINATED = 143  # 128 + SIGTERM
+_EXIT_CODE_OF: dict[int, int] = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 
 app = typer.Typer(
     name="tlprobe",
@@ -33,8 +34,12 @@ app = typer.Typer(
 )
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM, told apart from Ctrl-C."""
+class _Stopped(BaseException):
+    """SIGINT or SIGTERM. No KeyboardInterrupt: the option parser turns that into a silent code of its own."""
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(f"exit code {exit_code}")
+        self.exit_code = exit_code
 
 
 def main() -> NoReturn:
@@ -82,11 +87,15 @@ def set_up_output(*, quiet: bool) -> None:
 
 
 def _with_signals(call: Callable[[list[str]], object], arguments: list[str]) -> int:
-    previous = signal.signal(signal.SIGTERM, _on_sigterm)
+    previous = {number: signal.getsignal(number) for number in _EXIT_CODE_OF}
+    for number, handler in previous.items():
+        if handler != signal.SIG_IGN:  # as nohup or a background job asked
+            signal.signal(number, _on_signal)
     try:
         return _guarded(lambda: call(arguments), debug="--debug" in arguments)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         logging.getLogger("tlprobe").handlers.clear()
 
 
@@ -95,8 +104,8 @@ def _guarded(call: Callable[[], object], *, debug: bool) -> int:
         result = call()
     except TlprobeError as error:
         return _fail(error, str(error), error.exit_code, debug=debug)
-    except _Terminated as error:
-        return _fail(error, _INTERRUPTED, EXIT_TERMINATED, debug=debug)
+    except _Stopped as error:
+        return _fail(error, _INTERRUPTED, error.exit_code, debug=debug)
     except (KeyboardInterrupt, typer.Abort) as error:
         return _fail(error, _INTERRUPTED, EXIT_INTERRUPTED, debug=debug)
     except typer.Exit as error:
@@ -134,5 +143,5 @@ def _fail(error: BaseException, text: str, code: int, *, debug: bool) -> int:
     return code
 
 
-def _on_sigterm(signum: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+def _on_signal(signum: int, frame: FrameType | None) -> NoReturn:
+    raise _Stopped(_EXIT_CODE_OF[signum])

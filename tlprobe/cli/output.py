@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from tlprobe.errors import ParameterError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record, check_out, dump_json
 
@@ -18,8 +19,11 @@ def request_of(probe: str, out: Path, *, overwrite: bool, **asked: Any) -> str:
     Raises
     ------
     ParameterError
-        If `out` holds a finished result of another request and `overwrite` is false.
+        If `out` holds a finished result of another request and `overwrite` is false, or a run, finished
+        or not: a record in it would pass for the run's own.
     """
+    if (out / "config.json").is_file():
+        raise ParameterError(f"{out} is a run directory, which a {probe} would damage; give another --out")
     digest = hashlib.sha256(dump_json({"probe": probe, **asked}).encode()).hexdigest()[:16]
     check_out(out, probe=probe, params={"request": digest}, overwrite=overwrite)
     return digest

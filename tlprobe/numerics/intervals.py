@@ -52,4 +52,5 @@ def wilson_interval(n_correct: int, n: int, *, level: float = 0.95) -> tuple[flo
     share = n_correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # The share is in its interval, rounding or not: at 0 and 1 the difference is a last digit.
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))

@@ -23,7 +23,7 @@ from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
-from tlprobe.train.loop import resolve_device, use_fast_layout
+from tlprobe.train.loop import resolve_device, set_up_for_speed
 from tlprobe.train.run import Run
 
 __all__ = ["PREDICTED", "attribute"]
@@ -94,7 +94,7 @@ def attribute(
     if target != PREDICTED and target not in checkpoint.classes:
         raise ParameterError(f"target={target!r} is no class; choose from {PREDICTED}, {', '.join(checkpoint.classes)}")
     names, labels, images = _choose(checkpoint, clips, n_clips=n_clips, seed=seed)
-    model = use_fast_layout(checkpoint.after(), device=where).requires_grad_(False)
+    model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
     settings = checkpoint.material.settings
     silence = checkpoint.standardise(torch.full((1, *images.shape[1:]), LOG_FLOOR)).to(where)
     method = IntegratedGradients(model)

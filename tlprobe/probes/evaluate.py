@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from tlprobe.data.cache import images_of, load_images
+from tlprobe.data.dataset import inside
 from tlprobe.data.open import open_dataset
-from tlprobe.errors import DataError
+from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
-from tlprobe.train.loop import predict, resolve_device, use_fast_layout
+from tlprobe.train.loop import predict, resolve_device, set_up_for_speed
 from tlprobe.train.run import Predictions, Run
 
 __all__ = ["evaluate", "predictions_of"]
@@ -38,7 +39,7 @@ def evaluate(
         The run's data set where it has moved: its held-out fold is scored. Another data set, of the same
         classes or some of them: all its clips are scored.
     clips : sequence of path
-        Recordings to name instead; they have no label, so there is no accuracy.
+        Recordings to name instead, any files or paths in the data set; they have no label, so there is no accuracy.
     options : FileOptions, optional
         What a bare weight file does not say.
     device : {"auto", "cpu", "cuda"}
@@ -71,11 +72,13 @@ def evaluate(
         "classes": list(checkpoint.classes),
     }
     if clips:
-        files = [Path(clip) for clip in clips]
+        if other is not None:
+            raise ParameterError(f"{other} is not the data set of {checkpoint.name}; score it, or name clips, not both")
+        names, files = _loose(clips, root=checkpoint.material.dataset.root)
         images = images_of(files, checkpoint.material.settings)
         probabilities = _probabilities(checkpoint, images, np.arange(len(files)), device=where)
-        rows = [_named_row(file.name, row, checkpoint.classes) for file, row in zip(files, probabilities, strict=True)]
-        params |= {"clips": [file.name for file in files], "labels": None}
+        rows = [_named_row(name, row, checkpoint.classes) for name, row in zip(names, probabilities, strict=True)]
+        params |= {"clips": names, "labels": None}
         return Record("eval", params, rows, about, {"probabilities": probabilities})
     if other is not None:
         dataset = open_dataset(other)
@@ -133,10 +136,20 @@ def _open(
     return open_checkpoint(run, progress=progress), Path(data)
 
 
+def _loose(clips: Sequence[Path | str], *, root: Path) -> tuple[list[str], list[Path]]:
+    """Return the names for the record, and the files, of clips given as any file or as a path in the data set."""
+    names, files = [], []
+    for clip in clips:
+        in_set = not Path(clip).is_file() and inside(root, str(clip)) is not None and (root / clip).is_file()
+        names.append(Path(clip).as_posix() if in_set else Path(clip).name)
+        files.append(root / clip if in_set else Path(clip))
+    return names, files
+
+
 def _probabilities(
     checkpoint: Checkpoint, images: np.ndarray, index: np.ndarray, *, device: torch.device
 ) -> np.ndarray:
-    model = use_fast_layout(checkpoint.after(), device=device)
+    model = set_up_for_speed(checkpoint.after(), device=device)
     logits = predict(model, images, index, standardise=checkpoint.standardise, device=device)
     return np.asarray(torch.softmax(logits.double(), dim=1).numpy())
 

@@ -24,7 +24,7 @@ from tlprobe.numerics.similarity import Moments
 from tlprobe.numerics.similarity import svcca as svcca_of
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoints
-from tlprobe.train.loop import resolve_device, use_fast_layout
+from tlprobe.train.loop import resolve_device, set_up_for_speed
 from tlprobe.train.run import Run
 
 __all__ = ["svcca"]
@@ -99,8 +99,8 @@ def svcca(
 def _rows(
     checkpoint: Checkpoint, *, variance: float, seed: int, device: torch.device, progress: bool | None
 ) -> list[dict[str, Any]]:
-    before = use_fast_layout(checkpoint.before(), device=device)
-    after = use_fast_layout(checkpoint.after(), device=device)
+    before = set_up_for_speed(checkpoint.before(), device=device)
+    after = set_up_for_speed(checkpoint.after(), device=device)
     index = checkpoint.held_out
     if len(index) < 2:
         raise ParameterError(f"fold {checkpoint.fold} of {checkpoint.name} has {len(index)} clip(s); need 2 for a null")

@@ -125,7 +125,9 @@ def run_trial(baseline: Baseline, *, treatment: Treatment, block: str | None, pr
         As `tlprobe.train.fit.fit_network`.
     """
     treatment, block = canonical(treatment, block, block_names=baseline.block_names)
-    if treatment == "full" and baseline.full is not None:
+    if baseline.config.init == "random" and treatment == "full":
+        treatment = "random"  # there is nothing else that it could start from
+    if baseline.full is not None and treatment in ("full", baseline.full.config.treatment):
         return baseline.full
     changes: dict[str, object] = {"treatment": treatment, "block": block}
     if treatment == "random":

@@ -22,7 +22,7 @@ from tlprobe.records import Record, provenance, table_csv
 from tlprobe.train.config import FitConfig
 from tlprobe.train.loop import EpochResult, Trainer, predict, resolve_device
 from tlprobe.train.material import FitOptions, Material, prepare
-from tlprobe.train.run import Predictions, Run, is_finished, read_config, write_config, write_state
+from tlprobe.train.run import Predictions, Run, is_finished, read_config, read_standardiser, write_config, write_state
 
 __all__ = ["fit", "fit_network"]
 
@@ -125,8 +125,7 @@ def fit_network(
             return Run.load(out)
         train_index, held_out_index = material.dataset.split(config.fold)
         if unfinished:
-            stored = read_config(out)["standardise"]
-            standardise = Standardiser(tuple(stored["mean"]), tuple(stored["std"]))
+            standardise = read_standardiser(out)
         elif config.recipe.normalize == "channel":
             standardise = channel_statistics(material.images.array, train_index)
         else:

@@ -20,9 +20,10 @@ from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.data.loader import Standardiser, epoch_order, image_batches, roll_time
 from tlprobe.errors import CheckpointError, DivergedError, ParameterError
 from tlprobe.numerics.seeds import derive_seed
+from tlprobe.train.memory import keep_freed_memory
 from tlprobe.train.recipe import Recipe
 
-__all__ = ["EpochResult", "Trainer", "predict", "resolve_device", "use_fast_layout"]
+__all__ = ["EpochResult", "Trainer", "predict", "resolve_device", "set_up_for_speed"]
 
 _EVAL_BATCH = 64
 _SGD_MOMENTUM = 0.9  # He et al. 2016, section 3.4
@@ -77,7 +78,7 @@ class Trainer:
         seed: int,
         device: torch.device,
     ) -> None:
-        self.model = use_fast_layout(model, device=device)
+        self.model = set_up_for_speed(model, device=device)
         self.images, self.labels = images, labels
         self.train_index, self.held_out_index = train_index, held_out_index
         self.standardise, self.recipe, self.seed, self.device = standardise, recipe, seed, device
@@ -250,8 +251,13 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
 
 
-def use_fast_layout(model: BlockedCNN, *, device: torch.device) -> BlockedCNN:
-    """Move `model` to `device` in channels-last layout, in place (1.4 times as fast on two CPU cores)."""
+def set_up_for_speed(model: BlockedCNN, *, device: torch.device) -> BlockedCNN:
+    """Move `model` to `device` in channels-last layout, in place; on a CPU, let freed memory be kept.
+
+    One step of ``efficientnet_lite0`` took 2.1 s, then 1.4 s in that layout, on two idle cores.
+    """
+    if device.type == "cpu":
+        keep_freed_memory()
     return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 

@@ -3,13 +3,13 @@
 Precedence: the recipe's file, then single values (flags). Everything wrong is listed at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tlprobe.errors import ParameterError
 
@@ -55,11 +55,20 @@ class Recipe(BaseModel):
     weight_decay: float = Field(ge=0, allow_inf_nan=False)
     schedule: Literal["constant", "step", "multistep", "onecycle"]
     step_epochs: int | None = Field(default=None, ge=1)
-    milestones: tuple[int, ...] = ()
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
     gamma: float = Field(default=0.1, gt=0, le=1)
     label_smoothing: float = Field(ge=0, lt=1)
     time_roll: bool
     normalize: Literal["channel", "none"]
+
+    @field_validator(
+        "epochs", "batch_size", "lr", "weight_decay", "step_epochs", "gamma", "label_smoothing", mode="before"
+    )
+    @classmethod
+    def _a_number_is_no_switch(cls, value: Any) -> Any:
+        if isinstance(value, bool):  # pydantic would take YAML's "yes" for 1
+            raise ValueError("Input should be a number")
+        return value
 
     @model_validator(mode="after")
     def _schedule_has_its_values(self) -> "Recipe":
@@ -116,15 +125,17 @@ def load_recipe(recipe: str | Path = "quick", *, changes: Mapping[str, Any] | No
     try:
         return Recipe(**values)
     except ValidationError as error:
-        raise ParameterError(f"recipe {recipe}: {explain_validation(error)}") from error
+        raise ParameterError(f"recipe {recipe}: {explain_validation(error, choices=Recipe.model_fields)}") from error
 
 
-def explain_validation(error: ValidationError) -> str:
-    """Return all problems of a pydantic validation in one line."""
+def explain_validation(error: ValidationError, *, choices: Iterable[str] = ()) -> str:
+    """Return all problems of a pydantic validation in one line; `choices` are shown for an unknown name."""
     problems = []
     for item in error.errors():
         where = ".".join(map(str, item["loc"]))
         message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden" and choices:
+            message = f"unknown name; choose from {', '.join(choices)}"
         given = f" (given: {item['input']!r})" if where and item["type"] != "missing" else ""
         problems.append(f"{where}: {message}{given}" if where else message)
     return "; ".join(problems)
@@ -145,7 +156,8 @@ def _read(recipe: str | Path) -> dict[str, Any]:
             raise ParameterError(f"recipe {path} cannot be read: {error}") from error
     try:
         values = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Beside its own errors, PyYAML lets through what int(), date() and the like raise: "lr: 2024-13-45".
         raise ParameterError(f"recipe {recipe} is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ParameterError(f"recipe {recipe} must be a table of names and values")

@@ -45,6 +45,7 @@ __all__ = [
     "Run",
     "is_finished",
     "read_config",
+    "read_standardiser",
     "read_state",
     "write_config",
     "write_state",
@@ -179,12 +180,11 @@ class Run:
         try:
             config = FitConfig.model_validate(body["config"])
             source = DataSource(**body["data"])
-            standardise = Standardiser(tuple(body["standardise"]["mean"]), tuple(body["standardise"]["std"]))
         except ValidationError as error:
             raise CheckpointError(f"{path / 'config.json'}: {explain_validation(error)}") from error
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{path / 'config.json'} is incomplete: {error}") from error
-        return cls(path=path, config=config, source=source, standardise=standardise)
+        return cls(path=path, config=config, source=source, standardise=read_standardiser(path))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -282,6 +282,22 @@ def read_config(path: Path) -> dict[str, Any]:
         schema = body.get("schema") if isinstance(body, dict) else None
         raise CheckpointError(f"{file} has schema {schema!r}; this tlprobe reads {RUN_SCHEMA}")
     return body
+
+
+def read_standardiser(path: Path) -> Standardiser:
+    """Read the standardisation that a run directory's ``config.json`` holds, finished or not.
+
+    Raises
+    ------
+    CheckpointError
+        If the file or that part of it is missing or damaged.
+    """
+    body = read_config(path)
+    try:
+        mean, std = (tuple(map(float, body["standardise"][name])) for name in ("mean", "std"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path / 'config.json'} is incomplete: {type(error).__name__}: {error}") from error
+    return Standardiser(mean, std)
 
 
 def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
