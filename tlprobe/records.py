@@ -175,11 +175,12 @@ def dump_json(body: Any) -> str:
 
 
 def _without_folders(argument: str) -> str:
-    """Keep only the name of an absolute path: records travel, and others' folders tell them nothing."""
+    """Keep only the name of a path that leads out of the working folder: records travel, and folders don't."""
     option, equals, value = argument.partition("=")
     if equals and option.startswith("-"):
         return f"{option}={_without_folders(value)}"
-    return Path(argument).name if Path(argument).is_absolute() else argument
+    path = Path(argument)
+    return path.name if path.is_absolute() or path.parts[:1] == ("..",) else argument
 
 
 def _short(value: Any) -> str:

@@ -26,6 +26,10 @@ def test_one_line_an_initialisation_with_its_null(ax, fake):
         np.testing.assert_allclose(drawn.get_ydata(), [row["value"] for row in rows])
         nulls = [null for null in ax.lines if null.get_linestyle() == ":" and null.get_color() == drawn.get_color()]
         np.testing.assert_allclose(nulls[0].get_ydata(), [row["null"] for row in rows])
+    bands = [band.get_paths()[0].get_extents() for band in ax.collections]
+    assert [(band.y0, band.y1) for band in bands] == [
+        (0, max(r["null"] for r in record.rows if r["init"] == init)) for init in ("imagenet", "random")
+    ]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == [
         "ImageNet init",
         "random init",
@@ -64,6 +68,7 @@ def test_a_missing_value_leaves_a_gap_and_missing_nulls_no_legend_entry(ax, fake
     draw(Record("svcca", record.params, rows, {}), ax=ax)
     assert np.isnan(line(ax, "ImageNet init").get_ydata()).tolist() == [False, False, True, True, False]
     assert len(ax.get_legend().get_texts()) == 1
+    assert not ax.collections
 
 
 def test_the_note_says_what_the_runs_are(ax, fake):

@@ -190,7 +190,9 @@ def test_frozen_blocks_are_neither_trained_nor_decayed(trainer):
     assert sum(len(group["params"]) for group in run.optimizer.param_groups) == 3 * 3 + 2
 
 
-@pytest.mark.parametrize(("batch_size", "where"), [(4, r"in epoch 1, step \d"), (12, "held-out clips .* after epoch 1")])
+@pytest.mark.parametrize(
+    ("batch_size", "where"), [(4, r"in epoch 1, step \d"), (12, "held-out clips .* after epoch 1")]
+)
 def test_a_loss_that_is_not_finite_ends_the_training(trainer, batch_size, where):
     run = trainer("quick", optimizer="sgd", schedule="constant", lr=1e30, batch_size=batch_size)
     with pytest.raises(DivergedError, match=f"loss.*{where}.*lr 1e\\+30") as caught:

@@ -62,7 +62,7 @@ def test_own_file_on_a_base(own):
 
 
 def test_own_file_without_a_base_must_be_whole(own):
-    with pytest.raises(ParameterError, match="batch_size: Field required.*optimizer.*normalize"):
+    with pytest.raises(ParameterError, match=r"batch_size: Field required.*optimizer.*normalize"):
         load_recipe(own("epochs: 5"))
 
 
@@ -80,7 +80,7 @@ def test_everything_wrong_is_told_at_once_in_one_line(own):
 
 
 def test_an_unknown_value_name_shows_the_names_there_are():
-    with pytest.raises(ParameterError, match="learning_rate: unknown.*choose from epochs, batch_size.*normalize"):
+    with pytest.raises(ParameterError, match=r"learning_rate: unknown.*choose from epochs, batch_size.*normalize"):
         load_recipe("quick", changes={"learning_rate": 3})
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_recipe_shows_the_choices(name, shown):
 
 def test_an_unknown_base_shows_the_choices(own):
     for base in ("other", "[quick]", "null"):
-        with pytest.raises(ParameterError, match="base=.*choose from quick, paper, paper-scratch"):
+        with pytest.raises(ParameterError, match=r"base=.*choose from quick, paper, paper-scratch"):
             load_recipe(own(f"base: {base}\n"))
 
 

@@ -143,7 +143,9 @@ def test_a_real_network_too(tiny_options, tiny_run, tmp_path, monkeypatch):
 def test_an_unfinished_run_is_not_touched_unless_told_how(small, material, straight, stopped):
     out = stopped(2)
     before = {file.name: file.read_bytes() for file in out.iterdir()}
-    with pytest.raises(ParameterError, match="unfinished run; go on with it by --resume, or start again by --overwrite"):
+    with pytest.raises(
+        ParameterError, match="unfinished run; go on with it by --resume, or start again by --overwrite"
+    ):
         small.train(material, out)
     with pytest.raises(ParameterError, match="an unfinished run with other seed, recipe"):
         small.train(material, out, seed=1, changes={"lr": 0.1}, resume=True)
@@ -180,7 +182,9 @@ def test_what_a_resume_needs_is_named_when_it_is_damaged(small, material, stoppe
     damage("history.csv", lambda whole: whole.replace(b"epoch", b"epic"))
     damage("history.csv", lambda _: b"")
     for damaged in ({}, {"mean": 3}, None, {"mean": ["a"], "std": [1]}):
-        damage("config.json", lambda whole, part=damaged: json.dumps(json.loads(whole) | {"standardise": part}).encode())
+        damage(
+            "config.json", lambda whole, part=damaged: json.dumps(json.loads(whole) | {"standardise": part}).encode()
+        )
     damage("config.json", lambda whole: whole[:-20])
     (out / "history.csv").unlink()
     with pytest.raises(CheckpointError, match=r"history\.csv is missing"):

@@ -66,9 +66,9 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.train  # noqa: F401
 
     if not arguments:
-        app(args=["--help"], standalone_mode=False)
+        app(args=["--help"], prog_name="tlprobe", standalone_mode=False)
         return EXIT_USAGE
-    return _with_signals(lambda given: app(args=given, standalone_mode=False), arguments)
+    return _with_signals(lambda given: app(args=given, prog_name="tlprobe", standalone_mode=False), arguments)
 
 
 def guarded_exit(call: Callable[[list[str]], object]) -> NoReturn:
@@ -92,16 +92,17 @@ def _with_signals(call: Callable[[list[str]], object], arguments: list[str]) -> 
         if handler != signal.SIG_IGN:  # as nohup or a background job asked
             signal.signal(number, _on_signal)
     try:
-        return _guarded(lambda: call(arguments), debug="--debug" in arguments)
+        return _guarded(call, arguments)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
         logging.getLogger("tlprobe").handlers.clear()
 
 
-def _guarded(call: Callable[[], object], *, debug: bool) -> int:
+def _guarded(call: Callable[[list[str]], object], arguments: list[str]) -> int:
+    debug = "--debug" in arguments
     try:
-        result = call()
+        result = call(arguments)
     except TlprobeError as error:
         return _fail(error, str(error), error.exit_code, debug=debug)
     except _Stopped as error:
@@ -116,7 +117,7 @@ def _guarded(call: Callable[[], object], *, debug: bool) -> int:
     except MemoryError as error:
         return _fail(error, f"out of memory: {error}", EXIT_RESOURCES, debug=debug)
     except Exception as error:  # the last line of defence: one line for the user, the rest behind --debug
-        code, text = _classify(error)
+        code, text = _classify(error, arguments)
         return _fail(error, text, code, debug=debug)
     return result if isinstance(result, int) else 0
 
@@ -124,16 +125,27 @@ def _guarded(call: Callable[[], object], *, debug: bool) -> int:
 _INTERRUPTED = "interrupted; finished epochs are saved, the same command goes on from there (fit: with --resume)"
 
 
-def _classify(error: Exception) -> tuple[int, str]:
+def _classify(error: Exception, arguments: list[str]) -> tuple[int, str]:
     if hasattr(error, "format_message"):  # a usage error of the option parser
         text = error.format_message() or "no verb given; `tlprobe --help` lists them"
         context = getattr(error, "ctx", None)
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
-        return EXIT_USAGE, " ".join(text.split()) + where
+        return EXIT_USAGE, " ".join(text.split()) + _given(error, arguments) + where
     name, text = type(error).__name__, " ".join(str(error).split())
     if name in ("OutOfMemoryError", "AcceleratorError") or "can't allocate memory" in text:
         return EXIT_RESOURCES, f"out of memory: {text[:200]}; try a smaller --batch-size"
     return 1, f"internal error, please report it: {name}: {text[:300]} (--debug shows where)"
+
+
+def _given(error: Exception, arguments: list[str]) -> str:
+    """Return the value that the option of a usage error had: the parser does not always say it."""
+    for option in getattr(getattr(error, "param", None), "opts", ()):
+        for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+            if argument == option and following:
+                return f"; given: {option} {following}"
+            if argument.startswith(f"{option}="):
+                return f"; given: {argument}"
+    return ""
 
 
 def _fail(error: BaseException, text: str, code: int, *, debug: bool) -> int:

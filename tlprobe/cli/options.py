@@ -138,7 +138,7 @@ def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) 
     Raises
     ------
     ParameterError
-        If a run is given with options that only a weight file needs.
+        If a run is given with options that only a weight file needs, or ``normalize`` is impossible.
     """
     from tlprobe.train.checkpoint import FileOptions
 
@@ -149,6 +149,8 @@ def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) 
         if path.is_dir():
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in used)
             raise ParameterError(f"{path} is a run and knows this itself; {flags} would be ignored")
+    if used.get("normalize", "none") not in ("channel", "none"):
+        raise ParameterError(f"--normalize {used['normalize']!r}; choose from channel, none")
     return FileOptions(**used)
 
 

@@ -1,8 +1,9 @@
 """Fig. 2a: how similar each block is after fine-tuning to what it was before.
 
 One line for each initialisation, x the blocks in order, y the similarity in [0, 1]; the dotted line of
-the same colour is the same measure with the clips permuted, that is, what chance alone gives. Several
-runs of one initialisation are drawn as their mean with the single runs behind it.
+the same colour is the same measure with the clips permuted, and what lies in the band under it is no more
+than different clips give. Several runs of one initialisation are drawn as their mean with the single runs
+behind it.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,9 @@ from tlprobe.plots.style import (
 from tlprobe.records import Record
 
 __all__ = ["draw"]
+
+_BAND = 0.1
+"""Opacity of the null band: two of them on top of each other stay light."""
 
 
 def draw(record: Record, *, ax: Axes) -> Axes:
@@ -83,6 +87,7 @@ def _draw_series(
     ax.plot(means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, clip_on=False)
     if not np.isfinite(nulls).any():
         return False
+    ax.fill_between(np.arange(len(blocks)), 0, nulls, color=look.color, alpha=_BAND, linewidth=0, zorder=0)
     alone = np.isfinite(nulls).sum() == 1  # a line of one point would not be seen
     ax.plot(nulls, color=look.color, linestyle=":", linewidth=1.0, marker="_" if alone else "")
     return True

@@ -242,9 +242,10 @@ def _load_with_head(model: BlockedCNN, path: Path) -> None:
     for name, target in model.head.state_dict(prefix=f"{model.head_name}.").items():
         if name not in found:
             raise CheckpointError(f"{path} has no {name}: a fine-tuned network needs its head")
-        if found[name].shape != target.shape:
+        shape = tuple(found[name].shape)
+        if shape != tuple(target.shape):
+            n_classes = shape[0] if shape else "no"
             raise CheckpointError(
-                f"{path} is for {found[name].shape[0]} classes ({name} has shape {tuple(found[name].shape)}); "
-                f"the data set has {model.n_classes}"
+                f"{path} is for {n_classes} classes ({name} has shape {shape}); the data set has {model.n_classes}"
             )
         target.copy_(found[name])

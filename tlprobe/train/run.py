@@ -237,6 +237,8 @@ class Run:
             probabilities = np.array([[float(value) for value in row[3:]] for row in rows])
             if probabilities.shape != (len(rows), len(classes)):
                 raise ValueError("its rows have different lengths")
+            if not np.isfinite(probabilities).all():
+                raise ValueError("it holds probabilities that are not finite")
         except (OSError, ValueError) as error:
             raise CheckpointError(f"{file} is missing or damaged: {error}") from error
         return Predictions(

@@ -1,0 +1,189 @@
+"""Run directories read back: whole, or refused with the name of the file that is not."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from tlprobe.errors import CheckpointError, DataError
+from tlprobe.train.run import Predictions, Run, is_finished, read_state, write_state
+
+
+@pytest.fixture
+def copy(straight, tmp_path):
+    """A copy of a finished run, to be damaged."""
+    return shutil.copytree(straight.path, tmp_path / "copy")
+
+
+def change_config(path, change):
+    body = json.loads((path / "config.json").read_text())
+    change(body)
+    (path / "config.json").write_text(json.dumps(body))
+
+
+def test_loads_what_was_trained(straight, copy):
+    for where in (copy, str(copy)):
+        run = Run.load(where)
+        assert (run.config, run.source, run.standardise) == (straight.config, straight.source, straight.standardise)
+        assert run.image_shape == (3, 128, 40)
+    assert is_finished(copy)
+
+
+@pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_text("x"), lambda path: path.mkdir()])
+def test_what_is_no_run(tmp_path, make):
+    make(tmp_path / "x")
+    with pytest.raises(CheckpointError, match=r"x is no run directory"):
+        Run.load(tmp_path / "x")
+
+
+def test_an_unfinished_run_says_how_to_go_on(copy):
+    (copy / "record.json").unlink()
+    assert not is_finished(copy)
+    with pytest.raises(CheckpointError, match=r"copy is an unfinished run; .*--resume"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", '{"schema": 1'])
+def test_a_damaged_config(copy, text):
+    (copy / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(CheckpointError, match=r"copy/config\.json is damaged"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize("schema", [2, None, "1"])
+def test_another_schema(copy, schema):
+    change_config(copy, lambda body: body.update(schema=schema))
+    with pytest.raises(CheckpointError, match=rf"copy/config\.json has schema {schema!r}; this tlprobe reads 1"):
+        Run.load(copy)
+
+
+def test_a_config_that_is_no_table(copy):
+    (copy / "config.json").write_text("[]")
+    with pytest.raises(CheckpointError, match=r"config\.json has schema None"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda body: body.pop("config"), "config"),
+        (lambda body: body.pop("data"), "data"),
+        (lambda body: body.pop("standardise"), "standardise"),
+        (lambda body: body["config"].pop("backbone"), "backbone: Field required"),
+        (lambda body: body["config"].update(fold="x", more=1), "fold: .*more: "),
+        (lambda body: body["data"].pop("hash"), "hash"),
+        (lambda body: body.update(data=[]), "incomplete"),
+        (lambda body: body["standardise"].pop("std"), "std"),
+        (lambda body: body["standardise"].update(mean=["x"]), "incomplete"),
+    ],
+)
+def test_an_incomplete_config(copy, change, message):
+    change_config(copy, change)
+    with pytest.raises(CheckpointError, match=rf"copy/config\.json.*{message}"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize("name", ["init", "weights", "best"])
+def test_damaged_and_missing_weights(copy, name):
+    run = Run.load(copy)
+    file = copy / f"{name}.safetensors"
+    file.write_bytes(file.read_bytes()[:-5])
+    with pytest.raises(CheckpointError, match=rf"copy/{name}\.safetensors is damaged"):
+        run.state(name)
+    file.unlink()
+    with pytest.raises(CheckpointError, match=rf"copy/{name}\.safetensors is missing"):
+        run.state(name)
+
+
+def test_weights_of_another_network_are_refused(tiny_run, tmp_path):
+    copy = shutil.copytree(tiny_run.path, tmp_path / "copy")
+    write_state(copy / "weights.safetensors", {"other.weight": torch.ones(2)})
+    with pytest.raises(CheckpointError, match="do not fit efficientnet_lite0"):
+        Run.load(copy).model()
+
+
+def test_the_network_is_rebuilt_in_evaluation_mode(tiny_run):
+    for name in ("init", "weights"):
+        model = tiny_run.model(name)
+        assert not model.training
+        rebuilt = model.original_state()
+        assert all(torch.equal(rebuilt[key], value) for key, value in tiny_run.state(name).items())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: "",
+        lambda text: text.splitlines()[0],
+        lambda text: text.replace("high", "haigh", 1),
+        lambda text: text.replace("clip,label,predicted,high,low", "clip,label,predicted,low,high"),
+        lambda text: text[: text.rindex(",")],
+        lambda text: text + "a,b,c,d,e,f\n",
+        lambda text: text + "a.wav,high,high,0.5\n",
+        lambda text: text + "a.wav,high,high,nan,0.5,0.5\n",
+        lambda text: "\udcff" + text,
+    ],
+)
+def test_damaged_predictions(copy, change):
+    file = copy / "predictions.csv"
+    file.write_bytes(change(file.read_text()).encode("utf-8", "surrogateescape"))
+    with pytest.raises(CheckpointError, match=r"copy/predictions\.csv is missing or damaged"):
+        Run.load(copy).predictions()
+
+
+def test_missing_predictions(copy):
+    (copy / "predictions.csv").unlink()
+    with pytest.raises(CheckpointError, match=r"copy/predictions\.csv is missing"):
+        Run.load(copy).predictions()
+
+
+def test_predictions_by_hand(copy):
+    table = Predictions(
+        clips=("a,b.wav", "c.wav", "d.wav"),
+        labels=("high", "low", "noise"),
+        classes=("high", "low", "noise"),
+        probabilities=np.array([[0.7, 0.2, 0.1], [0.1, 1 / 3, 0.9], [0.0, 1e-12, 1.0]]),
+    )
+    assert table.predicted == ("high", "noise", "noise")
+    assert table.n_correct == 2
+    (copy / "predictions.csv").write_text(table.to_csv())
+    back = Run.load(copy).predictions()
+    assert (back.clips, back.labels, back.classes) == (table.clips, table.labels, table.classes)
+    np.testing.assert_array_equal(back.probabilities.astype(np.float32), table.probabilities.astype(np.float32))
+
+
+def test_a_state_survives_the_disk_in_every_type_and_layout(tmp_path):
+    state = {
+        "channels_last": torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        "transposed": torch.randn(3, 4).T,
+        "counter": torch.tensor(7),
+        "half": torch.randn(3).half(),
+        "weight": torch.nn.Parameter(torch.randn(2)),
+    }
+    write_state(tmp_path / "state.safetensors", state)
+    back = read_state(tmp_path / "state.safetensors")
+    assert back.keys() == state.keys()
+    for name, tensor in state.items():
+        assert back[name].dtype == tensor.dtype
+        assert torch.equal(back[name], tensor.detach())
+
+
+def test_the_data_set_opens_again_also_where_it_has_moved(straight, tiny_data, tmp_path):
+    assert straight.source.open().content_hash == straight.source.hash
+    moved = shutil.copytree(tiny_data, tmp_path / "moved")
+    assert straight.source.open(moved).root == moved
+
+
+def test_other_clips_are_refused(straight, tiny_data, tmp_path):
+    moved = shutil.copytree(tiny_data, tmp_path / "moved")
+    (moved / "low" / "3.wav").write_bytes((moved / "low" / "4.wav").read_bytes())
+    with pytest.raises(DataError, match=r"moved holds other clips than the run was trained on.*30 clips"):
+        straight.source.open(moved)
+
+
+def test_a_data_set_that_is_gone(copy):
+    change_config(copy, lambda body: body["data"].update(path="/no/where"))
+    with pytest.raises(DataError, match="data set tiny is not at /no/where any more; say where with --data"):
+        Run.load(copy).source.open()
