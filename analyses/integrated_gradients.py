@@ -11,6 +11,8 @@ Four held-out clips of different classes, drawn by a seed, not chosen by eye. A 
 attributions are, not that they are right; the gap says how far they miss what they must add up to.
 """
 
+from typing import Any
+
 from tlprobe import attribute
 from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.errors import ParameterError
@@ -24,12 +26,14 @@ def analyse(asked: Analysis) -> Record:
     if len(asked.ckpt or asked.folds) > 1:
         raise ParameterError("one figure shows one network: give one --ckpt, or one fold")
     run = asked.ckpt[0] if asked.ckpt else asked.levels()[0].full
-    record = attribute(run, n_steps=N_STEPS, data=asked.data, device=asked.device, progress=asked.progress)
-    for row in record.rows:
-        mark = "*" if row["gap_absolute"] else ""
-        print(f"{row['clip']}: {row['label']} -> {row['predicted']}, completeness gap {row['gap']:.4f}{mark}")
-    return record
+    return attribute(run, n_steps=N_STEPS, data=asked.data, device=asked.device, progress=asked.progress)
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Return a clip's answer in words."""
+    mark = "*" if row["gap_absolute"] else ""
+    return f"{row['clip']}: {row['label']} -> {row['predicted']}, completeness gap {row['gap']:.4f}{mark}"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, name="integrated_gradients", about=__doc__)
+    run_analysis(analyse, describe=describe, name="integrated_gradients", probe="attribute", about=__doc__)

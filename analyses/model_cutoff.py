@@ -11,6 +11,8 @@ The network ends after a block, with global average pooling and a new linear hea
 fine-tuned run by ``--ckpt``, or let the script train it and everything else.
 """
 
+from typing import Any
+
 from tlprobe import cutoff
 from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.records import Record
@@ -19,17 +21,15 @@ from tlprobe.studies.merge import merge
 
 def analyse(asked: Analysis) -> Record:
     """Sweep the last block that stays over stem .. block4, on each fold."""
-    record = merge(
-        [
-            cutoff(pair.full, trials=asked.trials, device=asked.device, progress=asked.progress)
-            for pair in asked.levels()
-        ]
-    )
-    for row in record.rows:
-        what = f"ends after {row['block']}" if row["block"] else row["treatment"]
-        print(f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_weights']} weights")
-    return record
+    where = {"data": asked.data, "trials": asked.trials, "device": asked.device, "progress": asked.progress}
+    return merge([cutoff(pair.full, **where) for pair in asked.levels()])
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Return a point in words."""
+    what = f"ends after {row['block']}" if row["block"] else row["treatment"]
+    return f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_weights']} weights"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, name="model_cutoff", about=__doc__)
+    run_analysis(analyse, describe=describe, name="model_cutoff", probe="cutoff", about=__doc__)

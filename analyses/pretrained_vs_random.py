@@ -11,6 +11,8 @@ Both runs of a pair have the same recipe and the same number of epochs, so a ran
 far shorter than the paper's: the gain is that of a fixed budget.
 """
 
+from typing import Any
+
 from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.records import Record
 from tlprobe.studies.gain import pretrained_vs_random
@@ -18,13 +20,15 @@ from tlprobe.studies.gain import pretrained_vs_random
 
 def analyse(asked: Analysis) -> Record:
     """Put the pretrained and the random run of each fold beside each other."""
-    record = pretrained_vs_random(asked.levels())
-    for row in record.rows:
-        low, high = 100 * row["ci_low"], 100 * row["ci_high"]
-        accuracy = f"{100 * row['accuracy']:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
-        print(f"fold {row['fold']} {row['init']:>9}: {accuracy}")
-    return record
+    return pretrained_vs_random(asked.levels())
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Return a run's accuracy in words."""
+    low, high = 100 * row["ci_low"], 100 * row["ci_high"]
+    accuracy = f"{100 * row['accuracy']:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
+    return f"fold {row['fold']} {row['init']:>9}: {accuracy}"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, name="pretrained_vs_random", about=__doc__)
+    run_analysis(analyse, describe=describe, name="pretrained_vs_random", probe="pretrained_vs_random", about=__doc__)

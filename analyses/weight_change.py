@@ -10,6 +10,8 @@ Ours      @OURS_CHANGE@
 Give runs by ``--ckpt``, or let the script train a pretrained and a random one a fold.
 """
 
+from typing import Any
+
 from tlprobe import svcca
 from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.records import Record
@@ -18,11 +20,14 @@ from tlprobe.records import Record
 def analyse(asked: Analysis) -> Record:
     """Compare each block's output on held-out clips before and after training, beside its null."""
     runs = [run for pair in asked.levels() for run in (pair.full, pair.random)]
-    record = svcca(runs, device=asked.device, progress=asked.progress)
-    for row in record.rows:
-        print(f"{row['init']:>9} fold {row['fold']} {row['block']:>7}: {row['value']:.3f} (null {row['null']:.3f})")
-    return record
+    return svcca(runs, data=asked.data, device=asked.device, progress=asked.progress)
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Return a block's similarity in words."""
+    value, null = ("not defined" if number is None else f"{number:.3f}" for number in (row["value"], row["null"]))
+    return f"{row['init']:>9} fold {row['fold']} {row['block']:>7}: {value} (null {null})"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, name="weight_change", about=__doc__)
+    run_analysis(analyse, describe=describe, name="weight_change", probe="svcca", about=__doc__)

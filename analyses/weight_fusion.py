@@ -10,6 +10,8 @@ Ours      @OURS_FUSION@
 Give the fully fine-tuned run by ``--ckpt``, or let the script train it and everything else.
 """
 
+from typing import Any
+
 from tlprobe import fuse
 from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.records import Record
@@ -18,13 +20,14 @@ from tlprobe.studies.merge import merge
 
 def analyse(asked: Analysis) -> Record:
     """Sweep the last pretrained block over none .. block4, on each fold."""
-    record = merge(
-        [fuse(pair.full, trials=asked.trials, device=asked.device, progress=asked.progress) for pair in asked.levels()]
-    )
-    for row in record.rows:
-        print(f"fold {row['fold']} pretrained up to {row['block']:>6}: {100 * row['accuracy']:.1f} %, n = {row['n']}")
-    return record
+    where = {"data": asked.data, "trials": asked.trials, "device": asked.device, "progress": asked.progress}
+    return merge([fuse(pair.full, **where) for pair in asked.levels()])
+
+
+def describe(row: dict[str, Any]) -> str:
+    """Return a point in words."""
+    return f"fold {row['fold']} pretrained up to {row['block']:>6}: {100 * row['accuracy']:.1f} %, n = {row['n']}"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, name="weight_fusion", about=__doc__)
+    run_analysis(analyse, describe=describe, name="weight_fusion", probe="fuse", about=__doc__)

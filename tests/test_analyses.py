@@ -1,11 +1,14 @@
 """Every script in analyses/ answers --help and, given a run, leaves a record and its figure."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tlprobe.errors import ParameterError
 from tlprobe.records import Record
+from tlprobe.studies.sweeps import Levels
 
 ANALYSES = Path(__file__).parents[1] / "analyses"
 SCRIPTS = sorted(path.stem for path in ANALYSES.glob("*.py"))
@@ -80,6 +83,49 @@ def test_a_figure_of_one_network_takes_one_run(tiny_run, tmp_path, trials, monke
     arguments = ["--ckpt", tiny_run.path, "--ckpt", tiny_run.path, "--trials", trials, "--out", tmp_path]
     assert run_script("integrated_gradients", arguments, monkeypatch) == 2
     assert "one --ckpt" in capsys.readouterr().err
+
+
+def test_nothing_that_is_there_is_lost(tiny_run, tmp_path, trials, monkeypatch, capsys):
+    copied = shutil.copytree(tiny_run.path, tmp_path / "run")
+    before = (copied / "record.json").read_bytes()
+    arguments = ["--ckpt", copied, "--trials", trials, "--quiet", "--out"]
+    assert run_script("integrated_gradients", [*arguments, copied], monkeypatch) == 2
+    assert "is a run directory" in capsys.readouterr().err
+    assert (copied / "record.json").read_bytes() == before
+    Record("svcca", {}, [], {}).save(tmp_path / "other")
+    assert run_script("integrated_gradients", [*arguments, tmp_path / "other"], monkeypatch) == 2
+    assert "holds a finished svcca" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_options_that_a_run_makes_idle_are_refused(name, tiny_run, tmp_path, monkeypatch, capsys):
+    arguments = ["--ckpt", tiny_run.path, "--epochs", 3, "--backbone", "resnet18", "--folds", 2, "--out", tmp_path]
+    assert run_script(name, arguments, monkeypatch) == 2
+    assert "--backbone, --folds, --epochs would be ignored" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_data_that_has_moved_is_said_by_data(name, tiny_run, tmp_path, monkeypatch):
+    """Every call that opens the run's data set is told where it is; what it computes is not the point here."""
+    asked = []
+
+    def levels(*_, data=None, **__):
+        asked.append(data)
+        return Levels(full=tiny_run, random=tiny_run)
+
+    def probe(*_, data=None, **__):
+        asked.append(data)
+        raise ParameterError("enough")
+
+    monkeypatch.setattr("tlprobe.studies.sweeps.levels", levels)
+    for function in ("studies.sweeps.fuse", "studies.sweeps.freeze", "studies.sweeps.cutoff"):
+        monkeypatch.setattr(f"tlprobe.{function}", probe)
+    for function in ("probes.svcca.svcca", "probes.attribute.attribute"):
+        monkeypatch.setattr(f"tlprobe.{function}", probe)
+    arguments = ["--ckpt", tiny_run.path, "--data", tmp_path, "--out", tmp_path / "o"]
+    code = run_script(name, arguments, monkeypatch)
+    assert code == (0 if name == "pretrained_vs_random" else 2)  # it needs the two runs alone
+    assert asked == [tmp_path] * (1 if name in ("pretrained_vs_random", "integrated_gradients") else 2)
 
 
 @pytest.mark.slow

@@ -48,6 +48,7 @@ def folder(tmp_path):
         (["fit", "--seed", "-1"], ["--seed -1"]),
         (["fit", "--milestones", "3,x"], ["3,x"]),
         (["fit", "--recipe", "fast"], ["fast", "quick, paper, paper-scratch"]),
+        (["fit", "--recipe", "r" * 300], ["rrr", "cannot be read"]),
         (["fit", "--device", "tpu"], ["tpu", "auto, cpu, cuda"]),
         (["fit", "--lr", "-1"], ["lr", "-1"]),
         (["fit", "--lr", "nan"], ["lr", "nan"]),
@@ -172,6 +173,20 @@ def test_what_is_no_checkpoint(fails, tmp_path):
             fails(4, [verb, "--ckpt", ckpt, "-q"], ckpt)
 
 
+@pytest.mark.parametrize("probe", ["fuse", "freeze", "cutoff"])
+def test_a_weight_file_has_no_known_start_to_sweep_from(fails, small_run, tiny_data, probe):
+    file = small_run.path / "weights.safetensors"
+    for about in ([], ["--backbone", SMALL, "--data", tiny_data, "--fold", "1"]):
+        fails(4, [probe, "--ckpt", file, *about, "-q"], file, "what it started from is not known", "--weights")
+    fails(4, [probe, "--ckpt", "nowhere", "--epochs", "1", "-q"], "nowhere")
+
+
+def test_a_damaged_result_of_a_run(fails, small_run, tmp_path):
+    copied = shutil.copytree(small_run.path, tmp_path / "copy")
+    (copied / "record.json").write_text("{")
+    fails(4, ["freeze", "--upto", "none", "--ckpt", copied, "-q"], copied / "record.json")
+
+
 def test_weights_of_another_network(fails, small_run, tiny_data, tmp_path):
     other = tmp_path / "other.safetensors"
     save_file(build("timm/test_resnet", n_classes=3, seed=0, image_shape=(3, 128, 40)).original_state(), other)
@@ -233,6 +248,14 @@ def test_an_error_of_the_programs_own_is_one_line_too(cli, monkeypatch, tiny_dat
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "internal error, please report it: KeyError" in err
     assert "Traceback" not in err
+
+
+def test_what_the_system_refuses_is_told_by_its_name(cli, monkeypatch, tiny_data):
+    def refused(*arguments, **options):
+        raise PermissionError(13, "Permission denied", "runs/x")
+
+    monkeypatch.setattr("tlprobe.train.fit.fit", refused)
+    assert cli("fit", "--data", tiny_data, "-q") == (6, "", "tlprobe: runs/x: Permission denied\n")
 
 
 def test_debug_shows_where(cli, tmp_path):

@@ -1,10 +1,13 @@
 """--out: nothing that is there is lost, unless --overwrite says so; a run never."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
+from tlprobe.errors import ResourceError
 from tlprobe.files import lock_folder
+from tlprobe.records import Record
 from tlprobe.train.run import Run
 
 
@@ -71,9 +74,54 @@ def test_a_folder_in_use(fails, fit_arguments, small_run, tmp_path):
         fails(6, ["figure", small_run.path, "--out", small_run.path / "record.json" / "x.pdf"], "cannot write")
 
 
-def test_a_folder_in_use_by_the_time_of_delivery(cli, small_run, tmp_path):
+@pytest.fixture
+def no_work(monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("worked before it looked at --out")
+
+    monkeypatch.setattr("tlprobe.probes.evaluate.evaluate", fail)
+
+
+def test_out_is_held_before_the_work(fails, small_run, tmp_path, no_work):
     with lock_folder(tmp_path / "busy"):
-        code, _, err = cli("eval", "--ckpt", small_run.path, "--out", "busy", "-q")
-    assert code == 6
-    assert err == "tlprobe: busy is in use by another tlprobe process; wait, or give another --out\n"
-    assert not (tmp_path / "busy" / "record.json").exists()
+        fails(6, ["eval", "--ckpt", small_run.path, "--out", "busy", "-q"], "busy is in use by another tlprobe process")
+    (tmp_path / "file").touch()
+    fails(6, ["eval", "--ckpt", small_run.path, "--out", "file/x", "-q"], "file/x")
+
+
+def test_nobody_else_delivers_there_meanwhile(cli, small_run, tmp_path, monkeypatch):
+    """The second of two processes is told so at its start, not after its work."""
+    from tlprobe.probes.evaluate import evaluate
+
+    seen = []
+
+    def slow(*arguments, **options):
+        try:
+            with lock_folder(tmp_path / "o"):
+                seen.append("free")
+        except ResourceError:
+            seen.append("held")
+        return evaluate(*arguments, **options)
+
+    monkeypatch.setattr("tlprobe.probes.evaluate.evaluate", slow)
+    assert cli("eval", "--ckpt", small_run.path, "--out", "o", "-q")[0] == 0
+    assert seen == ["held"]
+
+
+def test_a_figures_list_of_panels_replaces_no_other_json(cli, fails, evaluated, small_run):
+    for folder, name in ((evaluated, "record"), (small_run.path, "config")):
+        before = content(folder)
+        fails(2, ["figure", evaluated, "--out", folder / f"{name}.pdf", "-q"], f"{name}.json", "give another")
+        assert content(folder) == before
+    for _ in range(2):  # its own it does replace
+        assert cli("figure", evaluated, "--out", evaluated / "again.pdf", "-q")[0] == 0
+
+
+def test_the_demo_replaces_no_other_demo(cli, fails, monkeypatch):
+    record = Record("demo", {}, [], {})
+    result = SimpleNamespace(record=record, summary=["done"], figures=[])
+    monkeypatch.setattr("tlprobe.studies.demo.demo", lambda **_: result)
+    assert cli("demo", "--epochs", "1", "--out", "d", "-q")[0] == 0
+    assert cli("demo", "--epochs", "1", "--out", "d", "-q")[0] == 0
+    fails(2, ["demo", "--epochs", "2", "--out", "d", "-q"], "d holds a finished demo", "--overwrite")
+    assert cli("demo", "--epochs", "2", "--out", "d", "--overwrite", "-q")[0] == 0

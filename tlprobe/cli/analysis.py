@@ -3,14 +3,14 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tlprobe.cli.app import guarded_exit
-from tlprobe.cli.options import Data, Debug, Device, Quiet, begin
+from tlprobe.cli.options import Data, Debug, Device, Overwrite, Quiet, begin
+from tlprobe.cli.output import claimed
 from tlprobe.errors import ParameterError
-from tlprobe.files import lock_folder
 from tlprobe.records import Record
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ class Analysis:
 
     Parameters
     ----------
-    data, backbone, folds, epochs
+    data : Path or None
+        Of the trainings that are missing; of a run, where its data set has moved.
+    backbone, folds, epochs
         Of the trainings that are missing.
     ckpt : tuple of Path
         Fully fine-tuned runs to use instead: they give data, network, fold and recipe.
@@ -40,7 +42,7 @@ class Analysis:
     """
 
     data: Path | None
-    backbone: str
+    backbone: str | None
     folds: tuple[int, ...]
     epochs: int | None
     ckpt: tuple[Path, ...]
@@ -57,22 +59,32 @@ class Analysis:
         where = {"trials": self.trials, "device": self.device, "progress": self.progress}
         if self.ckpt:
             return [levels(run, data=self.data, **where) for run in self.ckpt]  # type: ignore[arg-type]
-        changes = {"epochs": self.epochs}
-        return [
-            levels(options=FitOptions(data=self.data, backbone=self.backbone, fold=fold, changes=changes), **where)  # type: ignore[arg-type]
-            for fold in self.folds
-        ]
+        options = FitOptions(data=self.data, changes={"epochs": self.epochs})
+        if self.backbone is not None:
+            options = dataclasses.replace(options, backbone=self.backbone)
+        return [levels(options=dataclasses.replace(options, fold=fold), **where) for fold in self.folds]  # type: ignore[arg-type]
 
 
-def run_analysis(analyse: Callable[[Analysis], Record], *, name: str, about: str | None) -> None:
+def run_analysis(
+    analyse: Callable[[Analysis], Record],
+    *,
+    describe: Callable[[dict[str, Any]], str],
+    name: str,
+    probe: str,
+    about: str | None,
+) -> None:
     """Parse the common options, run an analysis, and leave its record and figure.
 
     Parameters
     ----------
     analyse : callable
         Takes the `Analysis`, gives its record.
+    describe : callable
+        Takes a row of the record, gives a line about it.
     name : str
         Of the figure, and of the folder in ``figures/`` that is the default of ``--out``.
+    probe : str
+        What the record is of.
     about : str or None
         The script's own docstring: the help text.
     """
@@ -80,26 +92,31 @@ def run_analysis(analyse: Callable[[Analysis], Record], *, name: str, about: str
     def command(
         *,
         data: Data = None,
-        backbone: Annotated[str, typer.Option(help="Network of missing trainings.")] = "efficientnet_lite0",
-        folds: Annotated[str, typer.Option(help="Held-out folds of missing trainings, e.g. 1,2,3,4,5.")] = "1",
+        backbone: Annotated[
+            str | None, typer.Option(help="Network of missing trainings. [default: efficientnet_lite0]")
+        ] = None,
+        folds: Annotated[
+            str | None, typer.Option(help="Held-out folds of missing trainings, e.g. 1,2,3,4,5. [default: 1]")
+        ] = None,
         epochs: Annotated[int | None, typer.Option(help="Epochs of missing trainings. [default: the recipe's]")] = None,
         ckpt: Annotated[list[Path], typer.Option(help="A fully fine-tuned run to use. Repeat for several.")] = [],  # noqa: B006
         trials: Annotated[Path, typer.Option(help="Where trainings live.")] = Path("runs/trials"),
         out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("figures") / name,
         device: Device = "auto",
+        overwrite: Overwrite = False,
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
-        from tlprobe.plots.figure import save_with_record
-
-        try:
-            numbers = tuple(int(fold) for fold in folds.split(","))
-        except ValueError as error:
-            raise ParameterError(f"--folds {folds!r} is no list of folds like 1,2,3") from error
+        given = {"--backbone": backbone, "--folds": folds, "--epochs": epochs}
+        ignored = [option for option, value in given.items() if value is not None]
+        if ckpt and ignored:
+            raise ParameterError(
+                f"--ckpt {ckpt[0]} gives network, fold and recipe; {', '.join(ignored)} would be ignored"
+            )
         asked = Analysis(
             data=data,
             backbone=backbone,
-            folds=numbers,
+            folds=_numbers(folds or "1"),
             epochs=epochs,
             ckpt=tuple(ckpt),
             trials=trials,
@@ -107,13 +124,20 @@ def run_analysis(analyse: Callable[[Analysis], Record], *, name: str, about: str
             device=device,
             progress=begin(quiet=quiet),
         )
-        record = analyse(asked)
-        with lock_folder(out):
-            record.save(out)
-            paths = save_with_record(record, out, name)
-        typer.echo(f"record: {out / 'record.json'}   figure: {', '.join(map(str, paths))}")
+        with claimed(probe, out, overwrite=overwrite, data=data, ckpt=ckpt, **given) as claim:
+            record = analyse(asked)
+            claim.deliver(record, stem=name)
+        for row in record.rows:
+            typer.echo(describe(row))
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     kept_lines = (about or "").replace("\n\n", "\n\n\b\n")  # \b: the parser must not wrap the table anew
     app.command(name=name, help=kept_lines)(command)
     guarded_exit(lambda arguments: app(args=arguments, standalone_mode=False))
+
+
+def _numbers(folds: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(fold) for fold in folds.split(","))
+    except ValueError as error:
+        raise ParameterError(f"--folds {folds!r} is no list of folds like 1,2,3") from error

@@ -134,6 +134,9 @@ def _classify(error: Exception, arguments: list[str]) -> tuple[int, str]:
     name, text = type(error).__name__, " ".join(str(error).split())
     if name in ("OutOfMemoryError", "AcceleratorError") or "can't allocate memory" in text:
         return EXIT_RESOURCES, f"out of memory: {text[:200]}; try a smaller --batch-size"
+    if isinstance(error, OSError):  # no permission, a vanished disk, a name that is too long
+        where = f"{error.filename}: " if error.filename else ""
+        return EXIT_RESOURCES, f"{where}{error.strerror or text}"
     return 1, f"internal error, please report it: {name}: {text[:300]} (--debug shows where)"
 
 

@@ -1,5 +1,6 @@
 """The verb that draws records again, without torch."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,8 @@ from tlprobe.cli.options import Debug, Quiet, begin
 from tlprobe.errors import ParameterError
 from tlprobe.files import sha256_file, write_atomic
 from tlprobe.records import Record, dump_json
+
+_PANELS = "panels"
 
 
 @app.command()
@@ -29,6 +32,9 @@ def figure(
     begin(quiet=quiet)
     if width not in (None, "single", "double"):
         raise ParameterError(f"--width {width!r}; choose from single, double")
+    sidecar = out.with_suffix(".json")
+    if sidecar.exists() and not _is_sidecar(sidecar):
+        raise ParameterError(f"--out {out} would replace {sidecar}, which is no figure's list of panels; give another")
     records = [Record.load(folder) for folder in folders]
     paths = save_figure(render(records, width=width), out)  # type: ignore[arg-type]
     files = [folder / "record.json" if folder.is_dir() else folder for folder in folders]
@@ -36,5 +42,13 @@ def figure(
         {"probe": record.probe, "record": str(file), "sha256": sha256_file(file)}
         for record, file in zip(records, files, strict=True)
     ]
-    write_atomic(out.with_suffix(".json"), dump_json({"panels": panels}))  # what the picture was drawn from
+    write_atomic(sidecar, dump_json({_PANELS: panels}))  # what the picture was drawn from
     typer.echo(f"figure: {', '.join(map(str, paths))}")
+
+
+def _is_sidecar(file: Path) -> bool:
+    try:
+        body = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(body, dict) and body.keys() == {_PANELS}

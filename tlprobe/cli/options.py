@@ -97,6 +97,14 @@ _FILE_PANEL: dict[str, tuple[Any, str]] = {
         str | None,
         "Of a weight file: how its images were standardised, channel or none. [default: channel]",
     ),
+    "classes": (
+        str | None,
+        "Of a weight file: a text file with its classes in the head's order, one a line. [default: alphabetical]",
+    ),
+    **{
+        name: (_PANEL[name][0], f"Of a weight file: {_PANEL[name][1]}")
+        for name in ("esc10", "data_seed", "sr", "clip_s", "width", "channels")
+    },
 }
 
 

@@ -18,7 +18,7 @@ from tlprobe.cli.options import (
     file_options,
     to_file_options,
 )
-from tlprobe.cli.output import deliver, percent, request_of
+from tlprobe.cli.output import claimed, percent
 from tlprobe.files import write_atomic
 
 OneCkpt = Annotated[
@@ -40,6 +40,9 @@ def svcca(
     before: Annotated[
         str | None, typer.Option(help="Of a weight file: what its training started from: imagenet, random or a file.")
     ] = None,
+    before_seed: Annotated[
+        int | None, typer.Option(help="Of --before random. [default: 0]", show_default=False)
+    ] = None,
     variance: Annotated[float, typer.Option(help="Share of variance that the directions kept explain.")] = 0.99,
     seed: Annotated[int, typer.Option(help="Of the pairing of different clips for the null.")] = 0,
     out: Out = Path("out/svcca"),
@@ -51,31 +54,22 @@ def svcca(
 ) -> None:
     """Compare each block before and after fine-tuning, on held-out clips (Fig. 2a)."""
     ckpt = [*ckpt, *more]
-    request = request_of(
-        "svcca",
-        out,
-        overwrite=overwrite,
-        ckpt=ckpt,
-        data=data,
-        before=before,
-        variance=variance,
-        seed=seed,
-        given=given,
-    )
+    asked = {"before": before, "before_seed": before_seed, "variance": variance, "seed": seed}
     progress = begin(quiet=quiet)
-    options = to_file_options(given, ckpt=ckpt, before=before)
+    options = to_file_options(given, ckpt=ckpt, before=before, seed=before_seed)
 
     from tlprobe.probes.svcca import svcca as call
 
-    record = call(ckpt, data=data, options=options, variance=variance, seed=seed, device=device, progress=progress)
-    for row in record.rows:
-        value = "constant" if row["value"] is None else f"{row['value']:.3f}"
-        null = "-" if row["null"] is None else f"{row['null']:.3f}"
-        typer.echo(
-            f"{row['run']}  {row['block']:>7}  svcca {value}  (different clips: {null}; "
-            f"n = {row['n']}, d = {row['d_x']}, k = {row['k_x']}, {row['k_y']})"
-        )
-    deliver(record, out, request=request)
+    with claimed("svcca", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked) as claim:
+        record = call(ckpt, data=data, options=options, variance=variance, seed=seed, device=device, progress=progress)
+        for row in record.rows:
+            value = "constant" if row["value"] is None else f"{row['value']:.3f}"
+            null = "-" if row["null"] is None else f"{row['null']:.3f}"
+            typer.echo(
+                f"{row['run']}  {row['block']:>7}  svcca {value}  (different clips: {null}; "
+                f"n = {row['n']}, d = {row['d_x']}, k = {row['k_x']}, {row['k_y']})"
+            )
+        claim.deliver(record)
 
 
 @app.command()
@@ -104,29 +98,29 @@ def attribute(
     """Show which parts of a spectrogram the answer rests on: Integrated Gradients (Fig. 3)."""
     clip = [*clip, *more]
     asked = {"clip": clip, "n_clips": n_clips, "target": target, "n_steps": n_steps, "seed": seed}
-    request = request_of("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked)
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])
 
     from tlprobe.probes.attribute import attribute as call
 
-    record = call(
-        ckpt,
-        clips=clip,
-        n_clips=n_clips,
-        target=target,
-        n_steps=n_steps,
-        seed=seed,
-        data=data,
-        options=options,
-        device=device,
-        progress=progress,
-    )
-    for row in record.rows:
-        unit = " (absolute)" if row["gap_absolute"] else " %"
-        gap = row["gap"] if row["gap_absolute"] else 100 * row["gap"]
-        typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap:.2f}{unit}")
-    deliver(record, out, request=request)
+    with claimed("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked) as claim:
+        record = call(
+            ckpt,
+            clips=clip,
+            n_clips=n_clips,
+            target=target,
+            n_steps=n_steps,
+            seed=seed,
+            data=data,
+            options=options,
+            device=device,
+            progress=progress,
+        )
+        for row in record.rows:
+            unit = " (absolute)" if row["gap_absolute"] else " %"
+            gap = row["gap"] if row["gap_absolute"] else 100 * row["gap"]
+            typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap:.2f}{unit}")
+        claim.deliver(record)
 
 
 @app.command()
@@ -141,15 +135,15 @@ def ensemble(
 ) -> None:
     """Average the soft-max outputs of several runs."""
     ckpt = [*ckpt, *more]
-    request = request_of("ensemble", out, overwrite=overwrite, ckpt=ckpt)
     begin(quiet=quiet)
 
     from tlprobe.probes.ensemble import ensemble as call
 
-    record = call(ckpt)
-    row = record.rows[0]
-    typer.echo(f"{row['members']} members: {percent(row)}; single runs on average {100 * row['single_mean']:.1f} %")
-    deliver(record, out, request=request)
+    with claimed("ensemble", out, overwrite=overwrite, ckpt=ckpt) as claim:
+        record = call(ckpt)
+        row = record.rows[0]
+        typer.echo(f"{row['members']} members: {percent(row)}; single runs on average {100 * row['single_mean']:.1f} %")
+        claim.deliver(record)
 
 
 @app.command("eval")
@@ -169,18 +163,18 @@ def evaluate(
 ) -> None:
     """Score a network on its held-out fold or on another data set, or let it name recordings."""
     clip = [*clip, *more]
-    request = request_of("eval", out, overwrite=overwrite, ckpt=ckpt, clip=clip, data=data, given=given)
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])
 
     from tlprobe.probes.evaluate import evaluate as call
     from tlprobe.probes.evaluate import predictions_of
 
-    record = call(ckpt, data=data, clips=clip, options=options, device=device, progress=progress)
-    write_atomic(out / "predictions.csv", predictions_of(record).to_csv())
-    for row in record.rows:
-        if row["accuracy"] is None:
-            typer.echo(f"{row['clip']}  {row['predicted']}  {100 * row['probability']:.1f} %")
-        else:
-            typer.echo(f"{row['run']} on {row['clips']}: {percent(row)}")
-    deliver(record, out, request=request)
+    with claimed("eval", out, overwrite=overwrite, ckpt=ckpt, clip=clip, data=data, given=given) as claim:
+        record = call(ckpt, data=data, clips=clip, options=options, device=device, progress=progress)
+        write_atomic(out / "predictions.csv", predictions_of(record).to_csv())
+        for row in record.rows:
+            if row["accuracy"] is None:
+                typer.echo(f"{row['clip']}  {row['predicted']}  {100 * row['probability']:.1f} %")
+            else:
+                typer.echo(f"{row['run']} on {row['clips']}: {percent(row)}")
+        claim.deliver(record)

@@ -7,7 +7,7 @@ import typer
 
 from tlprobe.cli.app import app
 from tlprobe.cli.options import Data, Debug, Device, Out, Overwrite, Quiet, begin, fit_options, to_fit_options
-from tlprobe.cli.output import deliver, percent, request_of
+from tlprobe.cli.output import claimed, percent
 from tlprobe.errors import ParameterError
 from tlprobe.records import Record
 
@@ -119,6 +119,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything the demo leaves.")] = Path("out/demo"),
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each of the 15 trainings.")] = 4,
     device: Device = "auto",
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -126,7 +127,9 @@ def demo(
     from tlprobe.studies.demo import demo as call
 
     progress = begin(quiet=quiet)
-    result = call(out=out, epochs=epochs, device=device, progress=progress)
+    with claimed("demo", out, overwrite=overwrite, epochs=epochs) as claim:
+        result = call(out=out, epochs=epochs, device=device, progress=progress)
+        claim.save(result.record)
     for line in result.summary:
         typer.echo(line)
     typer.echo(f"figures: {', '.join(map(str, result.figures))}")
@@ -144,9 +147,8 @@ def _sweep(
     quiet: bool,
     given: dict[str, Any],
 ) -> None:
-    request = request_of(probe, out, overwrite=overwrite, block=block, ckpt=ckpt, data=data, given=given)
     progress = begin(quiet=quiet)
-    if ckpt is not None and given:
+    if ckpt is not None and ckpt.is_dir() and given:  # of another ckpt, what it is comes first
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ParameterError(f"--ckpt {ckpt} gives recipe, data, fold, seed and weights; {flags} would be ignored")
 
@@ -155,13 +157,16 @@ def _sweep(
     options = to_fit_options({"data": data, **given}) if ckpt is None else None
     moved = data if ckpt is not None else None
     record: Record
-    if probe == "cutoff":
-        record = sweeps.cutoff(
-            ckpt, after=block, options=options, data=moved, trials=trials, device=device, progress=progress
-        )
-    else:
-        call = sweeps.fuse if probe == "fuse" else sweeps.freeze
-        record = call(ckpt, upto=block, options=options, data=moved, trials=trials, device=device, progress=progress)
-    for row in record.rows:
-        typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}")
-    deliver(record, out, request=request)
+    with claimed(probe, out, overwrite=overwrite, block=block, ckpt=ckpt, data=data, given=given) as claim:
+        if probe == "cutoff":
+            record = sweeps.cutoff(
+                ckpt, after=block, options=options, data=moved, trials=trials, device=device, progress=progress
+            )
+        else:
+            call = sweeps.fuse if probe == "fuse" else sweeps.freeze
+            record = call(
+                ckpt, upto=block, options=options, data=moved, trials=trials, device=device, progress=progress
+            )
+        for row in record.rows:
+            typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}")
+        claim.deliver(record)

@@ -26,14 +26,17 @@ class Demo:
 
     Parameters
     ----------
+    record : Record
+        The accuracies of all sweeps, one row a point, with its ``probe``.
     records : dict of str to Record
-        By probe: svcca, fuse, freeze, cutoff, attribute.
+        By probe: svcca, fuse, freeze, cutoff, attribute; each saved in its own folder.
     figures : list of Path
         Figures 2 and 3, each as PDF and PNG.
     summary : list of str
         What they say, in plain words.
     """
 
+    record: Record
     records: dict[str, Record]
     figures: list[Path]
     summary: list[str]
@@ -84,7 +87,15 @@ def demo(
         record.save(out / name)
     figure2 = render([records[name] for name in ("svcca", "fuse", "freeze", "cutoff")])
     figures = save_figure(figure2, out / "fig2.pdf") + save_figure(render([records["attribute"]]), out / "fig3.pdf")
-    return Demo(records=records, figures=figures, summary=_summary(records))
+    summary = _summary(records)
+    sweeps = [records[name] for name in ("fuse", "freeze", "cutoff")]
+    record = Record(
+        probe="demo",
+        params={"epochs": epochs, "records": list(records), "summary": summary},
+        rows=[{"probe": sweep.probe, **row} for sweep in sweeps for row in sweep.rows],
+        provenance=full.record.provenance,
+    )
+    return Demo(record=record, records=records, figures=figures, summary=summary)
 
 
 def _summary(records: Mapping[str, Record]) -> list[str]:
