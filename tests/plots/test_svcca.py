@@ -55,6 +55,17 @@ def test_several_runs_are_drawn_as_mean_and_single_points(ax, fake):
     np.testing.assert_allclose(faint[0].get_ydata(), [0.97, 0.94, 0.91])
 
 
+def test_different_networks_are_not_averaged(ax, fake):
+    record = fake.svcca(inits=("imagenet",))
+    both = [{**row, "backbone": name, "epochs": 4} for name in ("resnet50", "densenet201") for row in record.rows]
+    draw(Record("svcca", record.params, both, {}), ax=ax)
+    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert names == ["ImageNet init, resnet50", "ImageNet init, densenet201", "clips permuted"]
+    first, second = (line(ax, name) for name in names[:2])
+    assert first.get_color() != second.get_color()
+    assert first.get_marker() != second.get_marker()
+
+
 def test_blocks_come_in_the_order_of_the_params_not_of_the_rows(ax, fake):
     record = fake.svcca(inits=("imagenet",))
     draw(Record("svcca", record.params, record.rows[::-1], {}), ax=ax)

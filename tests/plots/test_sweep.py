@@ -49,6 +49,14 @@ def test_points_and_levels_in_percent(ax, fake, probe, label, expected):
     assert max(expected) < high <= 100
 
 
+def test_the_uncut_network_is_a_point_of_the_cutoff_whatever_it_started_from(ax, fake):
+    record = fake.sweep("cutoff")
+    rows = [{**row, "init": "random"} for row in record.rows if row["treatment"] == "cutoff"]
+    rows.append({**rows[-1], "treatment": "random", "block": "block4", "accuracy": 0.5})
+    draw(Record("cutoff", record.params, rows, {}), ax=ax)
+    np.testing.assert_allclose(curve(ax).get_ydata(), [31, 49, 62, 78, 50])
+
+
 def test_bars_are_the_intervals_of_the_rows(ax, fake):
     record = fake.sweep("freeze")
     draw(record, ax=ax)

@@ -1,9 +1,9 @@
 """Fig. 2a: how similar each block is after fine-tuning to what it was before.
 
-One line for each initialisation, x the blocks in order, y the similarity in [0, 1]; the dotted line of
-the same colour is the same measure with the clips permuted, and what lies in the band under it is no more
-than different clips give. Several runs of one initialisation are drawn as their mean with the single runs
-behind it.
+One line for each initialisation (and network, where there are several), x the blocks in order, y the
+similarity in [0, 1]; the dotted line of the same colour is the same measure with the clips permuted, and
+what lies in the band under it is no more than different clips give. Several runs of one kind are drawn as
+their mean with the single runs behind it.
 """
 
 from collections.abc import Sequence
@@ -15,12 +15,15 @@ from matplotlib.lines import Line2D
 
 from tlprobe.plots.style import (
     FAINT,
+    Look,
     block_axis,
     init_label,
     init_look,
     legend_above,
     placeholder,
+    readable,
     scope,
+    series_look,
     values,
 )
 from tlprobe.records import Record
@@ -52,12 +55,15 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     blocks = list(dict.fromkeys([*map(str, record.params.get("blocks") or ()), *found]))
     inits = list(dict.fromkeys(str(row.get("init")) for row in rows))
     measures = list(dict.fromkeys(str(row.get("measure", "svcca")) for row in rows))
+    kinds = list(dict.fromkeys(map(_kind, rows)))  # networks are averaged with their like only
     has_null = False
     for measure in measures:
-        for init in inits:
-            series = [r for r in rows if str(r.get("init")) == init and str(r.get("measure", "svcca")) == measure]
-            label = init_label(init) + (f", {_name(measure)}" if len(measures) > 1 else "")
-            has_null |= _draw_series(ax, series, blocks=blocks, init=init, inits=inits, label=label)
+        for index, kind in enumerate(kinds):
+            series = [r for r in rows if _kind(r) == kind and str(r.get("measure", "svcca")) == measure]
+            init = kind[0]
+            look = init_look(init, others=inits) if len(kinds) == len(inits) else series_look(index)
+            parts = [init_label(init), *_told_apart(kind, kinds)] + ([_name(measure)] if len(measures) > 1 else [])
+            has_null |= _draw_series(ax, series, blocks=blocks, look=look, label=", ".join(parts))
     block_axis(ax, blocks, label="block")
     ax.set_ylim(0, 1)
     ax.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
@@ -70,11 +76,8 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     return ax
 
 
-def _draw_series(
-    ax: Axes, rows: Sequence[dict[str, Any]], *, blocks: Sequence[str], init: str, inits: Sequence[str], label: str
-) -> bool:
-    """Draw one initialisation and its null; say whether there was a null."""
-    look = init_look(init, others=inits)
+def _draw_series(ax: Axes, rows: Sequence[dict[str, Any]], *, blocks: Sequence[str], look: Look, label: str) -> bool:
+    """Draw one kind of network and its null; say whether there was a null."""
     means, nulls = np.full(len(blocks), np.nan), np.full(len(blocks), np.nan)
     for x, block in enumerate(blocks):
         here = [row for row in rows if str(row.get("block")) == block]
@@ -91,6 +94,18 @@ def _draw_series(
     alone = np.isfinite(nulls).sum() == 1  # a line of one point would not be seen
     ax.plot(nulls, color=look.color, linestyle=":", linewidth=1.0, marker="_" if alone else "")
     return True
+
+
+def _kind(row: dict[str, Any]) -> tuple[str, str, str]:
+    return str(row.get("init")), str(row.get("backbone")), str(row.get("epochs"))
+
+
+def _told_apart(kind: tuple[str, str, str], kinds: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Return what a legend must say beside the initialisation: backbone, epochs, where there are several."""
+    _, backbone, epochs = kind
+    several_backbones = len({other[1] for other in kinds}) > 1
+    several_epochs = len({other[2] for other in kinds}) > 1
+    return [readable(backbone, limit=22)] * several_backbones + [f"{epochs} epochs"] * several_epochs
 
 
 def _name(measure: str) -> str:

@@ -93,7 +93,7 @@ def _is_point(row: dict[str, Any], *, probe: str, block: str) -> bool:
     coincides = {
         "fuse": row.get("treatment") == ("random" if block == "none" else "full"),
         "freeze": row.get("treatment") == "full" and block == "none",
-        "cutoff": row.get("treatment") == "full",
+        "cutoff": row.get("treatment") in ("full", "random"),  # the uncut network, whatever it started from
     }
     return bool(row.get("treatment") == probe or coincides[probe])
 
