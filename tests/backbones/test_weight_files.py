@@ -90,6 +90,7 @@ def test_a_whole_pickled_network_is_refused_with_the_way_out(resnet18, tmp_path)
         ({}, "holds no state dict but an empty dict"),
         ({"epoch": 3}, "its entry 'epoch' is a int"),
         ({"fc.weight": torch.tensor([float("nan")])}, "fc.weight holds values that are not finite"),
+        ({"fc.weight": torch.eye(3).to_sparse()}, "fc.weight is a sparse tensor; save it dense"),
     ],
 )
 def test_no_state_dict_is_refused(resnet18, tmp_path, content, message):
@@ -105,6 +106,7 @@ def test_missing_and_misnamed_files_are_refused(resnet18, tmp_path):
         ("imagenett", "choose imagenet, random, a file or a run"),
         (tmp_path / "x.h5", r"must end in \.safetensors, \.pth, \.pt"),
         (tmp_path / "run", "no finished run: it has no weights.safetensors"),
+        ("w" * 300 + ".pth", "cannot read w+"),
     ):
         with pytest.raises(CheckpointError, match=message):
             read_weights(weights, model=resnet18)

@@ -141,3 +141,22 @@ def test_digest_knows_names_shapes_and_values():
         {"a": torch.arange(4.0), "b": torch.tensor(2)},
     ):
         assert digest != tensor_digest(other)
+
+
+@pytest.mark.parametrize("name", ["random", "imagenet"])
+def test_a_file_or_run_does_not_pass_for_what_its_name_stands_for(resnet18, donor, tmp_path, name):
+    (tmp_path / name).mkdir()
+    for path in (tmp_path / f"{name}.safetensors", tmp_path / name / "weights.safetensors"):
+        save_file(copied(donor.original_state()), path)
+    for path in (tmp_path / f"{name}.safetensors", tmp_path / name):
+        starting = read_weights(path, model=resnet18)
+        assert starting.init == f"{name}-file"
+        assert same(starting.state, donor.body_state())
+
+
+def test_values_too_large_for_the_networks_type_are_refused(resnet18, donor, tmp_path):
+    state = {name: tensor.double() for name, tensor in copied(donor.original_state()).items()}
+    state["conv1.weight"][0] = 1e300
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match=r"conv1\.weight holds values too large for torch\.float32"):
+        read_weights(tmp_path / "a.safetensors", model=resnet18)

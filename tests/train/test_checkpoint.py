@@ -1,5 +1,7 @@
 """Checkpoints: a run knows everything, a bare file is asked for what it does not say."""
 
+import dataclasses
+import json
 import shutil
 
 import numpy as np
@@ -8,6 +10,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
+from tlprobe.audio.logmel import ImageSettings
 from tlprobe.backbones.registry import build
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.train.checkpoint import FileOptions, open_checkpoint, open_checkpoints
@@ -149,3 +152,59 @@ def test_checkpoints_of_one_data_set_share_its_images(tiny_run, tiny_data):
     opened = open_checkpoints([tiny_run, tiny_run.path, file], data=tiny_data, options=OPTIONS)
     assert len(opened) == 3
     assert len({id(checkpoint.material) for checkpoint in opened}) == 1
+
+
+@pytest.fixture
+def shuffled(tiny_run, tmp_path):
+    """The tiny run's weights with the head's outputs in the order noise, high, low, and a file that says so."""
+    state = tiny_run.state()
+    for name in ("classifier.weight", "classifier.bias"):
+        state[name] = state[name][[2, 0, 1]].contiguous()
+    save_file(state, tmp_path / "shuffled.safetensors")
+    (tmp_path / "classes.txt").write_text("noise\nhigh\n\nlow\n")
+    return tmp_path / "shuffled.safetensors", tmp_path / "classes.txt"
+
+
+def test_a_file_with_classes_in_another_order(tiny_run, tiny_data, shuffled):
+    file, classes = shuffled
+    options = dataclasses.replace(OPTIONS, classes=classes)
+    right = open_checkpoint(file, data=tiny_data, options=options)
+    np.testing.assert_allclose(probabilities(right), tiny_run.predictions().probabilities, atol=1e-5)
+    wrong = open_checkpoint(file, data=tiny_data, options=OPTIONS)
+    np.testing.assert_allclose(probabilities(wrong)[:, [1, 2, 0]], tiny_run.predictions().probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"), [("noise\nhigh\n", "low"), ("noise\nhigh\nlow\nhigh\n", "high"), ("a\nhigh\nlow\n", "a, noise")]
+)
+def test_a_list_of_other_classes_is_refused(tiny_data, shuffled, text, word):
+    file, classes = shuffled
+    classes.write_text(text)
+    with pytest.raises(ParameterError, match=rf"classes\.txt must name the data set's 3 classes.*{word}"):
+        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, classes=classes))
+    with pytest.raises(ParameterError, match="cannot be read"):
+        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, classes=file))
+
+
+def test_a_files_images_are_made_as_it_is_said(tiny_run, tiny_data):
+    file = tiny_run.path / "weights.safetensors"
+    options = dataclasses.replace(OPTIONS, sr=4000, clip_s=0.7, width=33, channels="copy", data_seed=1)
+    other = open_checkpoint(file, data=tiny_data, options=options)
+    assert other.material.settings == ImageSettings(sr=4000, clip_s=0.7, width=33, channels="copy")
+    assert other.material.source.seed == 1
+    with pytest.raises(ParameterError, match="esc10 needs"):
+        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, esc10=True))
+
+
+def test_a_damaged_result_is_a_checkpoint_error(tiny_run, tmp_path):
+    copied = shutil.copytree(tiny_run.path, tmp_path / "copied")
+    body = json.loads((copied / "record.json").read_text())
+    for damaged in ("{", json.dumps({**body, "probe": "svcca"}), json.dumps({**body, "rows": []})):
+        (copied / "record.json").write_text(damaged)
+        with pytest.raises(CheckpointError, match=r"record\.json"):
+            _ = open_checkpoint(copied).run.record
+
+
+def test_a_run_is_named_by_its_folder_from_within_too(tiny_run, monkeypatch):
+    monkeypatch.chdir(tiny_run.path)
+    assert open_checkpoint(".").name == "tiny"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tlprobe.backbones.weights import read_weights
-from tlprobe.errors import DataError, ParameterError
+from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.train.material import FitOptions, load_material, prepare, reload_material
 
 
@@ -92,3 +92,20 @@ def test_a_missing_data_set_and_a_wrong_recipe_are_told_before_any_work(tmp_path
         prepare(FitOptions(data=tmp_path / "nowhere"))
     with pytest.raises(ParameterError, match="epochs"):
         prepare(FitOptions(data=tmp_path / "nowhere", changes={"epochs": 0}))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error"),
+    [
+        ({"backbone": "vgg16"}, ParameterError),
+        ({"weights": "nothing.pth"}, CheckpointError),
+        ({"fold": 9}, ParameterError),
+    ],
+)
+def test_wrong_options_are_told_before_the_images_are_computed(tiny_options, monkeypatch, wrong, error):
+    def fail(*_, **__):
+        raise AssertionError("the images were computed first")
+
+    monkeypatch.setattr("tlprobe.train.material.load_images", fail)
+    with pytest.raises(error, match=str(next(iter(wrong.values())))):
+        prepare(dataclasses.replace(tiny_options, **wrong))

@@ -43,15 +43,8 @@ def read_weight_file(path: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     CheckpointError
         If there is no such file, it is empty or damaged, its pickle wants code, or it holds no state dict.
     """
-    if path.is_dir():
-        path = path / RUN_WEIGHTS
-        if not path.is_file():
-            raise CheckpointError(f"{path.parent} is no finished run: it has no {RUN_WEIGHTS}")
-    if not path.is_file():
-        raise CheckpointError(f"weights {str(path)!r}: no such file or run; choose imagenet, random, a file or a run")
-    if path.suffix not in SUFFIXES:
-        raise CheckpointError(f"{path} is not a weight file: its name must end in {', '.join(SUFFIXES)}")
     try:
+        path = _file_of(path)
         size = path.stat().st_size
         content = _load(path) if size else None
     except OSError as error:
@@ -61,6 +54,18 @@ def read_weight_file(path: Path) -> tuple[dict[str, torch.Tensor], list[str]]:
     report: list[str] = []
     state = _unwrap(content, path=path, report=report)
     return _strip(state, report=report), report
+
+
+def _file_of(path: Path) -> Path:
+    if path.is_dir():
+        path = path / RUN_WEIGHTS
+        if not path.is_file():
+            raise CheckpointError(f"{path.parent} is no finished run: it has no {RUN_WEIGHTS}")
+    if not path.is_file():
+        raise CheckpointError(f"weights {str(path)!r}: no such file or run; choose imagenet, random, a file or a run")
+    if path.suffix not in SUFFIXES:
+        raise CheckpointError(f"{path} is not a weight file: its name must end in {', '.join(SUFFIXES)}")
+    return path
 
 
 def _load(path: Path) -> object:
@@ -100,6 +105,8 @@ def _unwrap(content: object, *, path: Path, report: list[str]) -> dict[str, torc
     for name, tensor in content.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise CheckpointError(f"{path} holds no plain state dict: its entry {name!r} is {_kind(tensor)}")
+        if tensor.layout != torch.strided:
+            raise CheckpointError(f"{path}: {name} is a sparse tensor; save it dense, by tensor.to_dense()")
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise CheckpointError(f"{path}: {name} holds values that are not finite")
     return dict(content)

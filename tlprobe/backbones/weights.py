@@ -20,6 +20,8 @@ from tlprobe.errors import CheckpointError
 
 __all__ = ["StartingWeights", "read_weights", "tensor_digest"]
 
+_RESERVED = ("imagenet", "random")  # what these names stand for is no file
+
 # torchvision's DenseNet files of 2017: "denselayer1.norm.1.weight", today "denselayer1.norm1.weight".
 _OLD_DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 _AUXILIARY = {"inception_v3": ("AuxLogits.",), "googlenet": ("aux1.", "aux2.")}
@@ -33,7 +35,7 @@ class StartingWeights:
     Attributes
     ----------
     init : str
-        ``imagenet``, ``random``, or the name of the file (without suffix) or run.
+        ``imagenet``, ``random``, or the name of the file (without suffix) or run, never one of these two.
     state : dict of str to torch.Tensor or None
         The body by original names, as `BlockedCNN.load_original_state` takes it; None for random.
     digest : str
@@ -74,8 +76,10 @@ def read_weights(weights: str | Path, *, model: BlockedCNN) -> StartingWeights:
         found, report = imagenet_state(model.backbone)
     else:
         path = Path(weights)
-        init, source = (path.resolve().name if path.is_dir() else path.stem), str(path)
         found, report = read_weight_file(path)
+        init, source = (path.resolve().name if path.is_dir() else path.stem), str(path)
+        if init in _RESERVED:
+            init = f"{init}-file"
     state = _matched(found, model=model, source=source, report=report)
     return StartingWeights(init, state, tensor_digest(state), tuple(report))
 
@@ -121,7 +125,11 @@ def _matched(
         cut = there and absent and absent == list(model.block_names[-len(absent) :])
         hint = f" (a network cut after {model.block_names[-len(absent) - 1]}?)" if cut else ""
         raise CheckpointError(f"{source} is of another network than {model.describe()}{hint}: {problems}")
-    return {name: found[name].to(body[name].dtype) for name in body}
+    state = {name: found[name].to(body[name].dtype) for name in body}
+    for name, tensor in state.items():
+        if not bool(tensor.isfinite().all()):  # finite in the file's type, not in the network's
+            raise CheckpointError(f"{source}: {name} holds values too large for {tensor.dtype}")
+    return state
 
 
 def _with_new_names(found: dict[str, torch.Tensor], *, source: str, report: list[str]) -> dict[str, torch.Tensor]:

@@ -60,7 +60,7 @@ def ensemble(ckpt: Sequence[Path | str | Run]) -> Record:
     low, high = wilson_interval(together.n_correct, n)
     single = [
         {
-            "run": run.path.name,
+            "run": run.name,
             "backbone": run.config.backbone,
             "init": run.config.init,
             "seed": run.config.seed,
@@ -77,7 +77,7 @@ def ensemble(ckpt: Sequence[Path | str | Run]) -> Record:
         "ci_high": high,
     }
     params = {
-        "runs": [run.path.name for run in runs],
+        "runs": [run.name for run in runs],
         "fold": first.config.fold,
         "classes": list(first.config.classes),
         "clips": list(together.clips),

@@ -17,6 +17,7 @@ import torch
 from tqdm.auto import tqdm
 
 from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.backbones.chain import GlobalPool
 from tlprobe.data.loader import image_batches
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.seeds import derive_seed
@@ -124,7 +125,6 @@ def _rows(
     for name, gathered in moments.items():
         result = svcca_of(gathered, variance=variance)
         chance = [svcca_of(null, variance=variance) for null in nulls[name]]
-        block = before.blocks[name]
         rows.append(
             {
                 "run": checkpoint.name,
@@ -134,7 +134,7 @@ def _rows(
                 "seed": checkpoint.seed,
                 "epochs": checkpoint.epochs,
                 "block": name,
-                "layer": f"{name}.{len(list(block.children())) - 1}",
+                "layer": f"{name}.{_last_unit(before, name)}",
                 "measure": "svcca",
                 "value": result.value if result else None,
                 "null": float(np.mean([item.value for item in chance if item])) if all(chance) else None,
@@ -149,6 +149,13 @@ def _rows(
             }
         )
     return rows
+
+
+def _last_unit(model: BlockedCNN, block: str) -> int:
+    """Return the index of the unit whose output `BlockedCNN.iter_blocks` yields for a block."""
+    units = list(model.blocks[block].children())
+    pools = [index for index, unit in enumerate(units) if isinstance(unit, GlobalPool)]
+    return (pools[0] if pools else len(units)) - 1
 
 
 @torch.inference_mode()

@@ -47,9 +47,9 @@ def pretrained_vs_random(pairs: Sequence[Levels]) -> Record:
             result = run.record
             row = result.rows[0]
             names = ("treatment", "backbone", "init", "fold", "seed", "epochs", "accuracy", "n", "ci_low", "ci_high")
-            rows.append({**{name: row[name] for name in (*names, "best_accuracy", "duration_s")}, "run": run.path.name})
+            rows.append({**{name: row[name] for name in (*names, "best_accuracy", "duration_s")}, "run": run.name})
             accuracies = [epoch["held_out_accuracy"] for epoch in result.params["history"]]
-            curves.append({"run": run.path.name, "treatment": row["treatment"], "held_out_accuracy": accuracies})
+            curves.append({"run": run.name, "treatment": row["treatment"], "held_out_accuracy": accuracies})
     source = pairs[0].full.source
     data = {"name": source.name, "n_clips": source.n_clips, "hash": source.hash}
     params = {"recipe": pairs[0].full.config.recipe.model_dump(mode="json"), "curves": curves}

@@ -258,5 +258,5 @@ def _row(run: Run, *, block: str | None, rest: str | None) -> dict[str, Any]:
             name: result[name]
             for name in ("ci_low", "ci_high", "best_accuracy", "n_weights", "n_trained", "duration_s")
         },
-        "run": run.path.name,
+        "run": run.name,
     }

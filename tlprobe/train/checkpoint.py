@@ -5,6 +5,7 @@ its clips are standardised as the trainer would: with statistics of the folds th
 """
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -21,6 +22,8 @@ from tlprobe.train.material import FitOptions, Material, load_material, reload_m
 from tlprobe.train.run import Run
 
 __all__ = ["Checkpoint", "FileOptions", "open_checkpoint", "open_checkpoints"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,10 @@ class FileOptions:
         Of random starting weights.
     normalize : {"channel", "none"}
         How its images were standardised.
+    classes : str, Path or None
+        A text file with the class names in the order of the head's outputs, one a line; None: alphabetical.
+    esc10, data_seed, sr, clip_s, width, channels
+        Of its data and images, as in `FitOptions`.
     """
 
     backbone: str | None = None
@@ -46,6 +53,13 @@ class FileOptions:
     before: str | Path | None = None
     seed: int = 0
     normalize: Literal["channel", "none"] = "channel"
+    classes: str | Path | None = None
+    esc10: bool = False
+    data_seed: int = 0
+    sr: int | None = None
+    clip_s: float | None = None
+    width: int | None = None
+    channels: Literal["windows", "copy"] = "windows"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +161,7 @@ def open_checkpoint(
         if material is None or not same or material.settings != run.config.image:
             material = reload_material(run, data=data, progress=progress)
         return Checkpoint(
-            name=run.path.name,
+            name=run.name,
             backbone=run.config.backbone,
             init=run.config.init,
             fold=run.config.fold,
@@ -199,12 +213,23 @@ def _open_file(
     missing = [name for name, value in wanted.items() if value is None]
     if missing or options.backbone is None or options.fold is None:
         raise ParameterError(f"{path} is a bare weight file: it needs {', '.join(missing)} as well")
-    if material is None:
-        material = load_material(FitOptions(data=data), progress=progress)
+    about = ("esc10", "data_seed", "sr", "clip_s", "width", "channels")
+    found = load_material(FitOptions(data=data, **{name: getattr(options, name) for name in about}), progress=progress)
+    same = material is not None and material.dataset.content_hash == found.dataset.content_hash
+    material = material if material is not None and same and material.settings == found.settings else found
+    order = _class_order(options.classes, material.dataset.classes)
+    _log.info(
+        "%s: images of %d columns, %g s at %d Hz; classes in %s order",
+        path,
+        material.settings.width,
+        material.settings.clip_s,
+        material.settings.sr,
+        "alphabetical" if options.classes is None else "the given",
+    )
     shape = material.image_shape
     n_classes = len(material.dataset.classes)
     after = build(options.backbone, n_classes=n_classes, seed=options.seed, image_shape=shape)
-    _load_with_head(after, path)
+    _load_with_head(after, path, order=order)
     before, init = None, "unknown"
     if options.before is not None:
         before = build(options.backbone, n_classes=n_classes, seed=options.seed, image_shape=shape)
@@ -232,8 +257,23 @@ def _open_file(
     )
 
 
-def _load_with_head(model: BlockedCNN, path: Path) -> None:
-    """Load a fine-tuned state dict, head and all, in place."""
+def _class_order(file: str | Path | None, classes: tuple[str, ...]) -> list[int]:
+    """Return, for each of the data set's classes, which output of the head it is."""
+    if file is None:
+        return list(range(len(classes)))
+    try:
+        names = [line.strip() for line in Path(file).read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"--classes {file} cannot be read: {error}") from error
+    if sorted(names) != sorted(classes):
+        odd = sorted(set(names) ^ set(classes)) or sorted({name for name in names if names.count(name) > 1})
+        wanted = f"the data set's {len(classes)} classes, one a line"
+        raise ParameterError(f"--classes {file} must name {wanted}; differing: {', '.join(odd[:5])}")
+    return [names.index(name) for name in classes]
+
+
+def _load_with_head(model: BlockedCNN, path: Path, *, order: list[int]) -> None:
+    """Load a fine-tuned state dict, head and all, in place; `order` is that of the head's outputs."""
     body = read_weights(path, model=model).state
     if body is None:
         raise CheckpointError(f"{path} holds no weights")
@@ -248,4 +288,4 @@ def _load_with_head(model: BlockedCNN, path: Path) -> None:
             raise CheckpointError(
                 f"{path} is for {n_classes} classes ({name} has shape {shape}); the data set has {model.n_classes}"
             )
-        target.copy_(found[name])
+        target.copy_(found[name][order])

@@ -129,16 +129,8 @@ def load_material(options: FitOptions, *, progress: bool | None = None) -> Mater
     DataError
         If the data set or a recording cannot be used.
     """
-    path = Path(options.data) if options.data is not None else None
-    dataset = open_dataset(path, esc10=options.esc10, seed=options.data_seed)
-    if dataset.note:
-        _log.info("%s: %s", dataset.name, dataset.note)
-    settings = default_settings(
-        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, channels=options.channels
-    )
+    dataset, source, settings = _open(options)
     images = load_images(dataset, settings, progress=progress)
-    where = str(path.resolve()) if path is not None else None
-    source = DataSource(path=where, esc10=options.esc10, seed=options.data_seed, **dataset.describe())
     return Material(dataset=dataset, source=source, settings=settings, images=images)
 
 
@@ -164,10 +156,10 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
         For wrong values, unusable data, unusable weights.
     """
     recipe = load_recipe(options.recipe, changes=options.changes)
-    material = load_material(options, progress=progress)
-    dataset = material.dataset
-    dataset.split(options.fold)  # a wrong fold is told before a network is built
-    model = build(options.backbone, n_classes=len(dataset.classes), seed=options.seed, image_shape=material.image_shape)
+    dataset, source, settings = _open(options)
+    dataset.split(options.fold)  # cheap checks first: the images may take minutes
+    shape = (3, settings.n_mels, settings.width)
+    model = build(options.backbone, n_classes=len(dataset.classes), seed=options.seed, image_shape=shape)
     starting = read_weights(options.weights, model=model)
     for line in starting.report:
         _log.info("%s", line)
@@ -183,7 +175,23 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
         block=None,
         data_hash=dataset.content_hash,
         classes=dataset.classes,
-        image=material.settings,
+        image=settings,
         recipe=recipe,
     )
+    images = load_images(dataset, settings, progress=progress)
+    material = Material(dataset=dataset, source=source, settings=settings, images=images)
     return Prepared(config=config, material=material, starting=starting, model=model)
+
+
+def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
+    """Open a data set, without computing its images."""
+    path = Path(options.data) if options.data is not None else None
+    dataset = open_dataset(path, esc10=options.esc10, seed=options.data_seed)
+    if dataset.note:
+        _log.info("%s: %s", dataset.name, dataset.note)
+    settings = default_settings(
+        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, channels=options.channels
+    )
+    where = str(path.resolve()) if path is not None else None
+    source = DataSource(path=where, esc10=options.esc10, seed=options.data_seed, **dataset.describe())
+    return dataset, source, settings

@@ -146,11 +146,13 @@ def _read(recipe: str | Path) -> dict[str, Any]:
         text = resources.files("tlprobe.train").joinpath("recipes", f"{recipe}.yaml").read_text(encoding="utf-8")
     else:
         path = Path(recipe)
-        if not path.is_file():
-            raise ParameterError(f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file")
-        if path.stat().st_size > _MAX_YAML_BYTES:
-            raise ParameterError(f"recipe {path} is larger than 1 MiB; that is no recipe")
         try:
+            if not path.is_file():
+                raise ParameterError(
+                    f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file"
+                )
+            if path.stat().st_size > _MAX_YAML_BYTES:
+                raise ParameterError(f"recipe {path} is larger than 1 MiB; that is no recipe")
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise ParameterError(f"recipe {path} cannot be read: {error}") from error

@@ -187,14 +187,31 @@ class Run:
         return cls(path=path, config=config, source=source, standardise=read_standardiser(path))
 
     @property
+    def name(self) -> str:
+        """Name of the directory, for tables."""
+        return self.path.resolve().name
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Shape of one image: channels, n_mels, width."""
         return (3, self.config.image.n_mels, self.config.image.width)
 
     @property
     def record(self) -> Record:
-        """The run's result."""
-        return Record.load(self.path)
+        """The run's result.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged or not that of a training.
+        """
+        try:
+            record = Record.load(self.path)
+        except DataError as error:
+            raise CheckpointError(str(error)) from error
+        if record.probe != "fit" or len(record.rows) != 1:
+            raise CheckpointError(f"{self.path / 'record.json'} is of {record.probe}, not of one training")
+        return record
 
     def state(self, name: StateName = "weights") -> dict[str, torch.Tensor]:
         """Return a stored state by original weight names.
