@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tlprobe.audio.load import AudioInfo, info, load
+from tlprobe.audio.load import UNCHECKED_FORMATS, AudioInfo, info, load
 from tlprobe.errors import DataError
 
 SR = 16_000
@@ -86,8 +86,15 @@ def test_a_wrong_name_is_no_hindrance(tmp_path, wav):
     np.testing.assert_array_equal(load(path, sr=SR), load(wav, sr=SR))
 
 
-@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.aiff", "a.ogg", "a.mp3", "a.au", "a.w64"])
-@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"a.{format_.lower()}"
+        for format_ in soundfile.available_formats()
+        if format_ not in UNCHECKED_FORMATS | {"RAW", "SD2"}
+    ],
+)
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.95, 0.99])
 def test_truncated_file_is_refused(tmp_path, name, share):
     whole, path = tmp_path / f"whole-{name}", tmp_path / name
     noise = np.random.default_rng(0).normal(0, 0.1, 4 * SR).astype(np.float32)
@@ -104,6 +111,31 @@ def test_wav_cut_by_two_bytes_is_refused_and_header_too(wav):
     for read in (info, lambda path: load(path, sr=SR)):
         with pytest.raises(DataError, match="truncated"):
             read(wav)
+
+
+@pytest.mark.parametrize("format_", sorted(UNCHECKED_FORMATS))
+def test_rare_formats_are_read(tmp_path, format_):
+    """By content: the name says WAV."""
+    sr = 8_000 if format_ == "WVE" else SR
+    soundfile.write(tmp_path / "a.wav", tone(), sr, format=format_)
+    assert len(load(tmp_path / "a.wav", sr=info(tmp_path / "a.wav").sr)) == len(tone())
+
+
+def test_size_of_the_whole_may_be_wrong_if_the_sound_is_there(wav):
+    content = bytearray(wav.read_bytes())
+    content[4:8] = struct.pack("<I", len(content) + 1000)
+    wav.write_bytes(content)
+    assert len(load(wav, sr=SR)) == SR
+    wav.write_bytes(content[:-2])
+    with pytest.raises(DataError, match="truncated"):
+        info(wav)
+
+
+def test_name_that_is_no_text_is_refused(wav):
+    path = wav.rename(wav.with_name("caf\udce9.wav"))
+    for read in (info, lambda path: load(path, sr=SR)):
+        with pytest.raises(DataError, match=r"caf\\udce9\.wav' is no name in UTF-8; rename it"):
+            read(path)
 
 
 @pytest.mark.parametrize("declared", [0xFFFFFFFF, 0x7FFFF024])

@@ -169,7 +169,16 @@ def test_fit_length_keeps_the_centre_or_appends_silence(n, fit):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"sr": 100}, {"clip_s": 0}, {"clip_s": float("inf")}, {"width": 0}, {"channels": "rgb"}, {"hop": 1}]
+    "wrong",
+    [
+        {"sr": 100},
+        {"clip_s": 0},
+        {"clip_s": 3600.1},
+        {"clip_s": float("inf")},
+        {"width": 0},
+        {"channels": "rgb"},
+        {"hop": 1},
+    ],
 )
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValidationError):

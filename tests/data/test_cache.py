@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def test_other_content_is_another_entry(dataset, entry):
     assert len(list(entry.parent.iterdir())) == 2
 
 
-def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip):
+def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip, caplog):
     root = make_folder()
     write_clip(root / "cat" / "long.wav", seconds=0.8)
     write_clip(root / "cat" / "short.wav", seconds=0.3)
@@ -87,6 +88,10 @@ def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip):
     dataset = open_dataset(root)
     images = load_images(dataset, SETTINGS)
     assert (images.n_padded, images.n_cropped, images.n_silent) == (1, 2, 1)
+    note = "own: 1 clips hold nothing but silence once cropped to 0.5 s"
+    assert caplog.messages == [note]
+    load_images(dataset, SETTINGS)  # from the cache
+    assert caplog.messages == [note] * 2
     position = [clip.path for clip in dataset.clips].index("dog/hollow.wav")
     np.testing.assert_allclose(images.array[position], LOG_FLOOR, rtol=1e-6)
     meta = json.loads(next((root.parent / "cache" / "images").glob("*/images.json")).read_text())
@@ -155,24 +160,46 @@ def test_wrong_arguments_are_refused(dataset):
 
 
 def test_thread_count_is_put_back(dataset):
+    """The number that a worker sets is what threads started later begin with."""
+
+    def in_a_new_thread():
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(torch.get_num_threads).result()
+
     before = torch.get_num_threads()
-    load_images(dataset, SETTINGS)
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        load_images(dataset, SETTINGS)
+        assert torch.get_num_threads() == in_a_new_thread() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_two_processes_share_the_work(dataset, tmp_path):
+    """They start together and take their time over each clip, so both would compute all ten without the lock."""
     code = (
-        "import sys; from pathlib import Path\n"
+        "import os, sys, time; from pathlib import Path\n"
         "from tlprobe.audio.logmel import ImageSettings\n"
-        "from tlprobe.data.cache import load_images\n"
+        "from tlprobe.data import cache\n"
         "from tlprobe.data.open import open_dataset\n"
-        "images = load_images(open_dataset(Path(sys.argv[1])), ImageSettings(sr=16000, clip_s=0.5, width=25))\n"
-        "print(float(images.array.sum()))\n"
+        "load, loaded = cache.load, []\n"
+        "def slow(path, *, sr):\n"
+        "    time.sleep(0.2)\n"
+        "    loaded.append(path)\n"
+        "    return load(path, sr=sr)\n"
+        "cache.load = slow\n"
+        "dataset, start = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])\n"
+        "(start / str(os.getpid())).touch()\n"
+        "while len(list(start.iterdir())) < 2: time.sleep(0.01)\n"
+        "images = cache.load_images(dataset, ImageSettings(sr=16000, clip_s=0.5, width=25), jobs=1)\n"
+        "print(len(loaded), float(images.array.sum()))\n"
     )
-    command = [sys.executable, "-c", code, str(dataset.root)]
+    (tmp_path / "start").mkdir()
+    command = [sys.executable, "-c", code, str(dataset.root), str(tmp_path / "start")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) for _ in range(2)]
-    sums = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=240)[0].split() for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    assert sums[0] == sums[1] != ""
+    assert sorted(int(n_loaded) for n_loaded, _ in outputs) == [0, 10]
+    assert outputs[0][1] == outputs[1][1]
     assert len(list((tmp_path / "cache" / "images").iterdir())) == 1

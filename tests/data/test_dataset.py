@@ -30,6 +30,27 @@ def test_split_parts_the_clips(dataset):
         dataset.split(4)
 
 
+def test_class_without_a_training_clip_is_logged(dataset, caplog):
+    dataset.split(2)
+    assert not caplog.records
+    clips = (*dataset.clips, *(Clip(path=f"{name}.wav", label=name, fold=3, group=name) for name in ("z", "c")))
+    dataclasses.replace(dataset, clips=clips, classes=("a", "b", "c", "z")).split(3)
+    assert caplog.messages == ["set: no training clip for c, z, which only fold 3 has"]
+
+
+def test_equal_files_in_several_folds_are_logged_once(dataset, caplog):
+    _ = dataset.content_hash
+    assert not caplog.records
+    dataset.paths[1].write_bytes(dataset.paths[0].read_bytes())  # folds 1 and 2
+    again = dataclasses.replace(dataset)
+    _ = again.content_hash, again.file_hashes
+    assert caplog.messages == ["set: 2 clips have the same content as a clip of another fold"]
+    dataset.paths[1].write_bytes(dataset.paths[2].read_bytes())  # both in fold 1
+    caplog.clear()
+    _ = dataclasses.replace(dataset).content_hash
+    assert not caplog.records
+
+
 def test_hash_knows_content_label_fold_and_path_but_not_the_place(dataset, tmp_path):
     def hash_with(**change):
         clips = (dataclasses.replace(dataset.clips[0], **change), *dataset.clips[1:])
@@ -68,6 +89,6 @@ def test_inside_refuses_what_leads_out(tmp_path, name):
     (tmp_path / "x.wav").touch()
     (folder / "link.wav").symlink_to(tmp_path / "x.wav")
     (folder / "loop.wav").symlink_to(folder / "loop.wav")
-    path = inside(folder, name)
-    assert path is None or not path.is_file()
+    (folder / "a").mkdir()  # so that a/../../x.wav is a file
+    assert inside(folder, name) is None
     assert inside(folder, "a.wav") == folder / "a.wav"

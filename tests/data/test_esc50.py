@@ -16,9 +16,11 @@ def test_table_is_read(make_esc, encoding, newline):
     assert dataset.note == ""
 
 
-def test_esc10_takes_the_marked_rows(make_esc):
-    dataset = read_esc50(make_esc(), esc10=True)
-    assert (dataset.name, dataset.classes, len(dataset.clips)) == ("esc10", ("dog",), 5)
+def test_esc10_takes_the_marked_rows(make_esc, esc_rows):
+    for row in esc_rows[1:6:2]:
+        row[4] = "True"  # three of the five 'rain' clips too
+    dataset = read_esc50(make_esc(esc_rows), esc10=True)
+    assert (dataset.name, dataset.classes, len(dataset.clips)) == ("esc10", ("dog", "rain"), 8)
 
 
 def test_only_needed_columns_are_needed(make_esc, esc_rows):
@@ -43,13 +45,17 @@ def test_missing_column_is_named(make_esc, esc_rows):
         (1, "two", r"line 3: fold 'two'"),
         (1, "", r"line 3: fold ''"),
         (1, "²", r"line 3: fold '²'"),
+        (1, "9" * 5000, r"line 3: fold '9{20,80}\.\.\.9{20,80}' is no whole number from 1 on, of at most 9 digits"),
         (3, " ", r"line 3: category of .* is blank"),
         (0, "", r"line 3: filename '' leads out"),
         (0, "../../secret.wav", r"line 3: filename '\.\./\.\./secret\.wav' leads out of audio/"),
         (0, "/etc/hostname", r"line 3: filename '/etc/hostname' leads out of audio/"),
         (0, "none.wav", r"line 3: filename 'none\.wav' is not in audio/"),
         (0, ".", r"line 3: filename '\.' is not in audio/"),
+        (0, "a" * 300, r"line 3: filename 'a{20,80}\.\.\.a{20,80}' cannot be looked up: File name too long"),
         (0, "1-101-A-0.wav", r"line 3: filename '1-101-A-0\.wav' was already given in line 2"),
+        (0, "./1-101-A-0.wav", r"line 3: filename '\./1-101-A-0\.wav' was already given in line 2"),
+        (0, "../audio/1-101-A-0.wav", r"line 3: filename '\.\./audio/1-101-A-0\.wav' was already given in line 2"),
     ],
 )
 def test_wrong_row_is_named(make_esc, esc_rows, column, value, message):
@@ -94,6 +100,24 @@ def test_bad_flag_ragged_row_and_other_encodings_are_refused(make_esc, esc_rows)
         read_esc50(root)
 
 
+def test_link_to_a_listed_file_is_that_file(make_esc):
+    root = make_esc()
+    linked = root / "audio" / "2-102-A-0.wav"
+    linked.unlink()
+    linked.symlink_to("1-101-A-0.wav")
+    with pytest.raises(DataError, match=r"line 4: filename '2-102-A-0\.wav' was already given in line 2"):
+        read_esc50(root)
+
+
+def test_one_category_is_too_few(make_esc, esc_rows):
+    with pytest.raises(DataError, match=r"esc50\.csv gives all clips marked esc10 the category 'dog'; at least 2"):
+        read_esc50(make_esc(), esc10=True)
+    for row in esc_rows:
+        row[3] = "rain"
+    with pytest.raises(DataError, match=r"esc50\.csv gives all clips the category 'rain'; at least 2"):
+        read_esc50(make_esc(esc_rows))
+
+
 def test_one_fold_is_too_few(make_esc, esc_rows):
     with pytest.raises(DataError, match="all clips in fold 1"):
         read_esc50(make_esc(esc_rows[:2]))
@@ -101,6 +125,7 @@ def test_one_fold_is_too_few(make_esc, esc_rows):
 
 def test_note_tells_of_unlisted_files_and_spread_sources(make_esc, esc_rows, write_clip):
     esc_rows[2][5] = "101"
+    esc_rows[3][0] = "./" + esc_rows[3][0]  # listed all the same
     root = make_esc(esc_rows)
     write_clip(root / "audio" / "extra.wav")
     assert read_esc50(root).note == (

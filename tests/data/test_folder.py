@@ -1,7 +1,10 @@
 from collections import Counter
 
+import numpy as np
 import pytest
+import soundfile
 
+from tlprobe.audio.load import load
 from tlprobe.data.folder import read_folder
 from tlprobe.errors import DataError
 
@@ -37,6 +40,35 @@ def test_what_is_no_recording_is_refused(make_folder):
         DataError, match=r"2 entries .*cat/song\.wav\.part is not named like a recording; dog/deeper is a"
     ):
         read_folder(root)
+
+
+def test_every_format_is_accepted_by_name(make_folder):
+    root = make_folder()
+    formats = soundfile.available_formats().keys() - {"RAW", "SD2"}  # without a header of their own
+    assert {"CAF", "WAV", "MP3", "SDS", "PAF"} < formats
+    for format_ in formats:
+        path = root / "cat" / f"more.{format_}"
+        soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 4000), 8_000, format=format_)
+        assert load(path, sr=8_000).any()
+    assert len(read_folder(root).clips) == 10 + len(formats)
+
+
+def test_name_that_is_no_text_is_refused(make_folder, write_clip):
+    root = make_folder()
+    (root / "cat" / "notes-\udce9.txt").touch()  # left out, so its name is no matter
+    assert "1 files" in read_folder(root).note
+    write_clip(root / "cat" / "a.wav").rename(root / "cat" / "caf\udce9.wav")
+    (root / "d\udce9").mkdir()
+    with pytest.raises(DataError) as caught:
+        read_folder(root)
+    assert (
+        str(caught.value)
+        .encode()
+        .endswith(
+            b"2 entries cannot be used: 'cat/caf\\udce9.wav' is no name in UTF-8; rename it; "
+            b"'d\\udce9' is no name in UTF-8; rename it"
+        )
+    )
 
 
 def test_link_out_of_the_folder_is_refused(make_folder, write_clip, tmp_path):

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import soundfile
@@ -6,10 +8,19 @@ from tlprobe.data.open import default_settings, open_dataset
 from tlprobe.errors import DataError, ParameterError
 
 
-def test_layout_is_found(make_esc, make_folder):
+def test_layout_is_found(make_esc, make_folder, esc_rows):
     assert open_dataset(make_esc()).name == "esc50"
-    assert open_dataset(make_esc(), esc10=True).name == "esc10"
+    esc_rows[1][4] = "True"
+    assert open_dataset(make_esc(esc_rows), esc10=True).name == "esc10"
     assert open_dataset(make_folder()).name == "own"
+
+
+def test_recordings_whose_end_cannot_be_checked_are_noted(make_folder):
+    root = make_folder()
+    assert "unnoticed" not in open_dataset(root).note
+    for format_ in ("PAF", "AVR"):
+        soundfile.write(root / "cat" / f"a.{format_}", np.random.default_rng(0).normal(0, 0.1, 4000), 8_000)
+    assert open_dataset(root).note.endswith("2 recordings are in AVR, PAF, where a cut file goes unnoticed")
 
 
 def test_esc10_elsewhere_is_refused(make_folder):
@@ -29,6 +40,32 @@ def test_no_data_set_is_refused(tmp_path):
     (tmp_path / "bare").mkdir()
     with pytest.raises(DataError, match=r"bare holds no data set: neither meta/esc50\.csv"):
         open_dataset(tmp_path / "bare")
+
+
+def test_folder_that_cannot_be_looked_into_is_refused(make_folder, tmp_path):
+    with pytest.raises(DataError, match=r"a{300}.* cannot be read: File name too long"):
+        open_dataset(tmp_path / ("a" * 300))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(DataError, match="loop is missing"):
+        open_dataset(tmp_path / "loop")
+    root = make_folder()
+    user = os.geteuid()
+    root.chmod(0)
+    try:
+        if user == 0:  # whom no mode stops
+            os.seteuid(65534)
+        with pytest.raises(DataError, match=r"own.* cannot be read: Permission denied"):
+            open_dataset(root)
+    finally:
+        os.seteuid(user)
+        root.chmod(0o700)
+
+
+def test_folder_whose_name_is_no_text_is_refused(make_folder):
+    root = make_folder()
+    root = root.rename(root.with_name("caf\udce9"))
+    with pytest.raises(DataError, match=r"caf\\udce9' leads to a folder whose name is not UTF-8; rename it"):
+        open_dataset(root)
 
 
 def test_defaults_follow_the_recordings(make_folder, write_clip):
@@ -54,6 +91,7 @@ def test_default_length_is_at_most_30_s(make_folder, tmp_path):
     [
         ({"sr": 1}, "sr=1: "),
         ({"clip_s": -1.0}, "clip_s=-1.0: "),
+        ({"clip_s": 1e5}, r"clip_s=100000\.0: .*less than or equal to 3600"),
         ({"width": 0}, "width=0: "),
         ({"clip_s": float("nan")}, "clip_s=nan"),
     ],

@@ -1,28 +1,30 @@
 """Read one recording as a mono waveform at a wanted rate.
 
-Whatever `soundfile` can decode is read, by content and not by file name. A file that cannot be read to
-its end is an error: libsndfile decodes half a WAV file to half the samples without a word, so the sizes
-that the file itself declares are checked against its real size first.
+What `soundfile` can decode is read, by content and not by file name. A file that cannot be read to its end
+is an error, which libsndfile often does not see: what the file itself says of its length is checked first,
+in all but a few rare formats.
 """
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from tlprobe.audio.declared_size import promised_size
+from tlprobe.audio.mpeg import exact_length
+from tlprobe.audio.ogg import check_pages
 from tlprobe.errors import DataError
 
-__all__ = ["SR_MAX", "SR_MIN", "AudioInfo", "info", "load"]
+__all__ = ["SR_MAX", "SR_MIN", "UNCHECKED_FORMATS", "AudioInfo", "info", "is_utf8", "load"]
 
 SR_MIN = 4_000  # Hz; below, 128 mel filters do not fit over 10 Hz bins
 SR_MAX = 384_000  # Hz; the highest rate that recorders write
-_STREAMED = 0x7FFFF000  # sizes from here on say "not known": 0xFFFFFFFF (FFmpeg), a little over this (SoX)
 _BLOCK = 1 << 18  # frames read at once: a header that claims 2**36 samples must not allocate them
-_OGG_LAST_PAGE = 1 << 17  # bytes from the end in which the last page starts: pages are under 65,308 bytes
+
+UNCHECKED_FORMATS = frozenset({"AVR", "IRCAM", "MAT4", "MAT5", "MPC2K", "PAF", "PVF", "WVE", "XI"})
+"""libsndfile's names of rare formats that are read, but whose end nobody checks: half a file passes for a whole."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def load(path: Path, *, sr: int) -> npt.NDArray[np.float32]:
     Parameters
     ----------
     path : Path
-        Any format that libsndfile decodes: WAV, FLAC, OGG, MP3, AIFF, ...
+        Any format that libsndfile decodes, WAV, FLAC, OGG, MP3, AIFF, ...
     sr : int > 0, in Hz
         Wanted rate; another one is resampled (soxr, high quality).
 
@@ -81,10 +83,11 @@ def load(path: Path, *, sr: int) -> npt.NDArray[np.float32]:
     """
     with _open(path) as file:
         header = _header(path, file)
-        blocks = []
+        blocks, left = [], header.n_samples  # no further: to libsndfile, a long tag behind an MP3 is an error
         try:
-            while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+            while len(block := file.read(min(_BLOCK, left), dtype="float32", always_2d=True)):
                 blocks.append(block)
+                left -= len(block)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise DataError(f"{path} cannot be decoded, damaged or truncated: {_reason(error)}") from error
     samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
@@ -100,6 +103,21 @@ def load(path: Path, *, sr: int) -> npt.NDArray[np.float32]:
     return mono if header.sr == sr else _resample(mono, sr_from=header.sr, sr_to=sr)
 
 
+def is_utf8(name: str) -> bool:
+    r"""Return whether a file name is text: Linux allows any bytes, libsndfile and our hashes do not.
+
+    Examples
+    --------
+    >>> is_utf8("caf\u00e9.wav"), is_utf8("caf\udce9.wav")
+    (True, False)
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _resample(waveform: npt.NDArray[np.float32], *, sr_from: int, sr_to: int) -> npt.NDArray[np.float32]:
     import librosa  # here, because its import takes seconds and most sets need no resampling
 
@@ -112,10 +130,12 @@ def _resample(waveform: npt.NDArray[np.float32], *, sr_from: int, sr_to: int) ->
 
 def _open(path: Path) -> soundfile.SoundFile:
     """Open `path` for reading, after the checks that libsndfile does not make."""
+    if not is_utf8(str(path)):
+        raise DataError(f"{str(path)!a} is no name in UTF-8; rename it")
     if not path.is_file():
         raise DataError(f"{path} is {'no regular file' if path.exists() else 'missing'}")
     try:
-        _check_declared_size(path)
+        _check_whole(path)
         return soundfile.SoundFile(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -123,64 +143,27 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise DataError(f"{path} is no recording that libsndfile can read: {_reason(error)}") from error
 
 
+def _check_whole(path: Path) -> None:
+    """Raise DataError if a file ends before it says it does."""
+    size = path.stat().st_size
+    if size == 0:
+        raise DataError(f"{path} is empty: it has 0 bytes")
+    promised = promised_size(path)
+    if promised > size:
+        raise DataError(f"{path} is truncated: its header promises {promised} bytes, it has {size}")
+    with path.open("rb") as file:
+        is_ogg = file.read(4) == b"OggS"
+    if is_ogg:
+        check_pages(path)
+
+
 def _header(path: Path, file: soundfile.SoundFile) -> AudioInfo:
     if not SR_MIN <= file.samplerate <= SR_MAX:
         raise DataError(f"{path} claims a rate of {file.samplerate} Hz; rates from {SR_MIN} to {SR_MAX} Hz are read")
     if file.frames <= 0:
         raise DataError(f"{path} is empty: it holds no samples")
-    return AudioInfo(sr=int(file.samplerate), n_samples=int(file.frames), n_channels=int(file.channels))
-
-
-def _check_declared_size(path: Path) -> None:
-    """Raise DataError if a file of a format that states its size ends before that."""
-    size = path.stat().st_size
-    if size == 0:
-        raise DataError(f"{path} is empty: it has 0 bytes")
-    with path.open("rb") as file:
-        head = file.read(24)
-        if head[:4] == b"OggS":
-            file.seek(max(0, size - _OGG_LAST_PAGE))
-            if not _ends_ogg(file.read()):
-                raise DataError(f"{path} is truncated: its last Ogg page is cut off or not marked as the last")
-            return
-        promised = _promised_size(file, head)
-    if promised > size + 1:  # + 1: a missing padding byte loses no sound
-        raise DataError(f"{path} is truncated: its header promises {promised} bytes, it has {size}")
-
-
-def _promised_size(file: BinaryIO, head: bytes) -> int:
-    """Return the size in bytes that a WAV, AIFF, AU or W64 header implies; 0 if it implies none."""
-    if len(head) < 24:
-        return 0
-    if head[:4] == b"riff":  # W64: a GUID, then 64 bits
-        return int(struct.unpack("<Q", head[16:24])[0])
-    if head[:4] == b".snd":
-        start, length = struct.unpack(">II", head[4:12])
-        return start + length if length < _STREAMED else 0
-    if head[:4] not in (b"RIFF", b"FORM"):
-        return 0
-    order, audio = ("<I", b"data") if head[:4] == b"RIFF" else (">I", b"SSND")
-    ends = [struct.unpack(order, head[4:8])[0] + 8]
-    offset = 12
-    file.seek(offset)
-    while len(chunk := file.read(8)) == 8:
-        length = struct.unpack(order, chunk[4:])[0]
-        offset += 8 + length
-        if chunk[:4] == audio:
-            ends.append(offset)
-            break
-        offset += length % 2  # chunks start at even offsets
-        file.seek(offset)
-    return max((end for end in ends if end < _STREAMED), default=0)
-
-
-def _ends_ogg(tail: bytes) -> bool:
-    """Return whether the end of an Ogg file holds a whole page that is marked as the last of its stream."""
-    # A page: 27 bytes (flags at 5, 4 = last of its stream; segment count at 26), segment sizes, segments
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    if len(page) < 27 or not page[5] & 4:
-        return False
-    return len(page) >= 27 + page[26] + sum(page[27 : 27 + page[26]])
+    n_samples = exact_length(path, told=file.frames) if file.format == "MP3" else file.frames
+    return AudioInfo(sr=int(file.samplerate), n_samples=int(n_samples), n_channels=int(file.channels))
 
 
 def _reason(error: Exception) -> str:

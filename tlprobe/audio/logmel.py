@@ -22,6 +22,7 @@ from tlprobe.audio.load import SR_MAX, SR_MIN
 from tlprobe.errors import ParameterError
 
 __all__ = [
+    "CLIP_S_LIMIT",
     "LOG_FLOOR",
     "LOG_OFFSET",
     "WINDOWS_MS",
@@ -35,6 +36,7 @@ __all__ = [
 LOG_OFFSET = 1e-6  # added to the power before the log (the paper's code)
 LOG_FLOOR = math.log(LOG_OFFSET)  # what digital silence becomes, about -13.8
 WINDOWS_MS = ((25, 10), (50, 25), (100, 50))  # (window, hop) of the three channels, in ms
+CLIP_S_LIMIT = 3600.0  # seconds; an hour at 16 kHz takes about 5 GB to transform, and a mistyped 1e5 all there is
 _BINS_PER_HZ = 0.1  # n_fft = sr / 10: 10 Hz bins, narrow enough for 128 mel filters
 
 Fit = Literal["exact", "padded", "cropped"]
@@ -47,7 +49,7 @@ class ImageSettings(BaseModel):
     ----------
     sr : int in [4000, 384000], in Hz
         Rate that clips are resampled to.
-    clip_s : float > 0, in seconds
+    clip_s : float in (0, 3600], in seconds
         Shorter clips are padded with silence at the end, longer ones cropped at the centre.
     channels : {"windows", "copy"}
         Three windows as three channels, or the 25/10 ms one three times.
@@ -60,7 +62,7 @@ class ImageSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sr: int = Field(ge=SR_MIN, le=SR_MAX)
-    clip_s: float = Field(gt=0, allow_inf_nan=False)
+    clip_s: float = Field(gt=0, le=CLIP_S_LIMIT, allow_inf_nan=False)
     channels: Literal["windows", "copy"] = "windows"
     n_mels: int = Field(default=128, ge=1)
     width: int = Field(ge=1)

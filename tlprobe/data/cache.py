@@ -7,6 +7,7 @@ written with ordinary writes and then renamed: a memory map written to a full di
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections import deque
@@ -30,6 +31,8 @@ from tlprobe.files import cache_root, write_atomic
 
 __all__ = ["SCHEMA", "Images", "images_of", "load_images"]
 
+_log = logging.getLogger(__name__)
+
 SCHEMA = 1  # raise it when the same settings would give other images
 _ARRAY, _META = "images.npy", "images.json"
 
@@ -45,7 +48,8 @@ class Images:
     n_padded, n_cropped : int
         Clips that were shorter, or longer, than ``clip_s``.
     n_silent : int
-        Long clips whose cropped part holds nothing but zeros: constant images at the floor.
+        Long clips whose cropped part holds nothing but zeros: constant images at the floor. `load_images`
+        logs their number, a run's record carries it.
     """
 
     array: npt.NDArray[np.float32]
@@ -93,19 +97,21 @@ def load_images(
     entry = (cache or cache_root()) / "images" / _key(dataset, settings)
     shape = (len(dataset.clips), 3, settings.n_mels, settings.width)
     found = _read(entry, shape)
-    if found is not None:
-        return found
-    with wait_for_folder(entry):  # another process may be computing the same images: then take its result
-        found = _read(entry, shape)
-        if found is not None:
-            return found
-        try:
-            _build(entry, dataset.paths, settings, shape, jobs=jobs or os.cpu_count() or 1, progress=progress)
-        except OSError as error:
-            raise ResourceError(f"cannot write the image cache {entry}: {error.strerror or error}") from error
-    found = _read(entry, shape)
+    if found is None:
+        with wait_for_folder(entry):  # another process may be computing the same images: then take its result
+            found = _read(entry, shape)
+            if found is None:
+                try:
+                    _build(entry, dataset.paths, settings, shape, jobs=jobs or os.cpu_count() or 1, progress=progress)
+                except OSError as error:
+                    raise ResourceError(f"cannot write the image cache {entry}: {error.strerror or error}") from error
+                found = _read(entry, shape)
     if found is None:
         raise ResourceError(f"the image cache {entry} was written but cannot be read back")
+    if found.n_silent:
+        _log.warning(
+            "%s: %d clips hold nothing but silence once cropped to %g s", dataset.name, found.n_silent, settings.clip_s
+        )
     return found
 
 

@@ -1,6 +1,8 @@
 """What a data set is: a table of clips with a label, a fold and a group, and the folder they lie in."""
 
 import hashlib
+import logging
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +15,8 @@ from tlprobe.errors import DataError, ParameterError
 from tlprobe.files import sha256_file
 
 __all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "list_errors"]
+
+_log = logging.getLogger(__name__)
 
 
 class DatasetDescription(TypedDict):
@@ -86,6 +90,8 @@ class Dataset:
     def split(self, fold: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the indices of the training clips and of the clips held out in `fold`.
 
+        Classes that only occur in `fold` are logged: no network can learn them from the others.
+
         Returns
         -------
         train_index, held_out_index : np.ndarray [shape=(n,), int64]
@@ -101,11 +107,16 @@ class Dataset:
                 f"fold={fold!r} is no fold of {self.name}; choose from {', '.join(map(str, self.folds))}"
             )
         held_out = np.array([clip.fold == fold for clip in self.clips])
+        unseen = sorted({self.classes[i] for i in set(self.labels[held_out]) - set(self.labels[~held_out])})
+        if unseen:
+            _log.warning("%s: no training clip for %s, which only fold %d has", self.name, ", ".join(unseen), fold)
         return np.flatnonzero(~held_out).astype(np.int64), np.flatnonzero(held_out).astype(np.int64)
 
     @cached_property
     def file_hashes(self) -> tuple[str, ...]:
         """SHA-256 of each clip's file, as it was at the first look.
+
+        Equal files in different folds are logged: a network is scored on what it was trained on.
 
         Raises
         ------
@@ -120,6 +131,11 @@ class Dataset:
                 errors.append(f"{path} cannot be read: {error.strerror or error}")
         if errors:
             raise DataError(list_errors(errors))
+        folds_of: dict[str, set[int]] = {}
+        for clip, file_hash in zip(self.clips, hashes, strict=True):
+            folds_of.setdefault(file_hash, set()).add(clip.fold)
+        if n_spread := sum(len(folds_of[file_hash]) > 1 for file_hash in hashes):
+            _log.warning("%s: %d clips have the same content as a clip of another fold", self.name, n_spread)
         return tuple(hashes)
 
     @cached_property
@@ -139,9 +155,11 @@ def inside(folder: Path, name: str) -> Path | None:
     """Return ``folder / name``, or None if that leads out of `folder`, through a link too."""
     try:
         path = folder / name
-        return path if path.resolve().is_relative_to(folder.resolve()) else None
+        resolved = path.resolve()
     except (ValueError, OSError, RuntimeError):  # a NUL in the name; a loop of links
         return None
+    loops = os.path.islink(resolved)  # which Python 3.13 does not raise for; and a name too long is no link
+    return path if resolved.is_relative_to(folder.resolve()) and not loops else None
 
 
 def list_errors(errors: list[str], *, what: str = "recordings", n_named: int = 5) -> str:

@@ -6,7 +6,8 @@ Reference: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, AC
 """
 
 import csv
-from pathlib import Path
+import reprlib
+from pathlib import Path, PurePosixPath
 
 from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
 from tlprobe.errors import DataError
@@ -16,9 +17,13 @@ __all__ = ["META", "read_esc50"]
 META = "meta/esc50.csv"
 _AUDIO = "audio"
 _NEEDED = ("filename", "fold", "category")
+_FOLD_DIGITS = 9  # more is a mistake, and Python refuses to read thousands of them
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 _Row = tuple[int, dict[str, str]]  # line of the table, cells by column
+
+_quoted = reprlib.Repr()  # for cells of any length
+_quoted.maxstring = 80
 
 
 def read_esc50(root: Path, *, esc10: bool = False) -> Dataset:
@@ -42,14 +47,17 @@ def read_esc50(root: Path, *, esc10: bool = False) -> Dataset:
         If the table or a row of it is wrong, or a file is missing; rows are named by their line.
     """
     rows = _read_table(root / META, needed=(*_NEEDED, "esc10") if esc10 else _NEEDED)
-    clips, errors, seen = [], [], dict[str, int]()
+    clips, errors, listed = [], [], set[str]()
+    seen: dict[Path, int] = {}  # by resolved path: a.wav and ./a.wav are one file
     for line, row in rows:
         name = row["filename"]
-        problem = _problem(root, row, first=seen.get(name))
+        problem = _problem(root, row)
+        if problem is None and line != (first := seen.setdefault((root / _AUDIO / name).resolve(), line)):
+            problem = f"filename {_quoted.repr(name)} was already given in line {first}"
         if problem:
             errors.append(f"{META} line {line}: {problem}")
             continue
-        seen[name] = line
+        listed.add(PurePosixPath(name).parts[0])
         if esc10 and not _flag(row, line):
             continue
         group = row.get("src_file") or name
@@ -60,12 +68,17 @@ def read_esc50(root: Path, *, esc10: bool = False) -> Dataset:
         raise DataError(f"{root / META} lists no clip{' marked esc10' if esc10 else ''}")
     if len({clip.fold for clip in clips}) < 2:
         raise DataError(f"{root / META} puts all clips in fold {clips[0].fold}; at least 2 folds are needed")
+    if len({clip.label for clip in clips}) < 2:
+        raise DataError(
+            f"{root / META} gives all clips{' marked esc10' if esc10 else ''} the category "
+            f"{_quoted.repr(clips[0].label)}; at least 2 categories are needed"
+        )
     return Dataset(
         name="esc10" if esc10 else "esc50",
         root=root,
         clips=tuple(clips),
         classes=tuple(sorted({clip.label for clip in clips})),
-        note=_note(root, clips, listed=set(seen)),
+        note=_note(root, clips, listed=listed),
     )
 
 
@@ -93,21 +106,20 @@ def _read_table(path: Path, *, needed: tuple[str, ...]) -> list[_Row]:
     return rows
 
 
-def _problem(root: Path, row: dict[str, str], *, first: int | None) -> str | None:
-    """Return what is wrong with a row, or None."""
-    name, fold = row["filename"], row["fold"]
-    if first is not None:
-        return f"filename {name!r} was already given in line {first}"
-    if not (fold.isascii() and fold.isdigit() and int(fold) > 0):
-        return f"fold {fold!r} is no whole number from 1 on"
+def _problem(root: Path, row: dict[str, str]) -> str | None:
+    """Return what is wrong with a row on its own, or None."""
+    name, fold = _quoted.repr(row["filename"]), row["fold"]
+    if not (fold.isascii() and fold.isdigit() and len(fold) <= _FOLD_DIGITS and int(fold) > 0):
+        return f"fold {_quoted.repr(fold)} is no whole number from 1 on, of at most {_FOLD_DIGITS} digits"
     if not row["category"]:
-        return f"category of {name!r} is blank"
-    path = inside(root / _AUDIO, name) if name else None
+        return f"category of {name} is blank"
+    path = inside(root / _AUDIO, row["filename"]) if row["filename"] else None
     if path is None:
-        return f"filename {name!r} leads out of {_AUDIO}/"
-    if not path.is_file():
-        return f"filename {name!r} is not in {_AUDIO}/"
-    return None
+        return f"filename {name} leads out of {_AUDIO}/"
+    try:
+        return None if path.is_file() else f"filename {name} is not in {_AUDIO}/"
+    except OSError as error:
+        return f"filename {name} cannot be looked up: {error.strerror or error}"
 
 
 def _flag(row: dict[str, str], line: int) -> bool:
@@ -120,7 +132,7 @@ def _flag(row: dict[str, str], line: int) -> bool:
 def _note(root: Path, clips: list[Clip], *, listed: set[str]) -> str:
     notes = []
     on_disk = {path.name for path in (root / _AUDIO).iterdir() if not path.name.startswith(".")}
-    if unlisted := on_disk - {name.split("/")[0] for name in listed}:
+    if unlisted := on_disk - listed:
         notes.append(f"{len(unlisted)} files in {_AUDIO}/ are not in the table and were left out")
     folds_of: dict[str, set[int]] = {}
     for clip in clips:

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import soundfile
+
+from tlprobe.audio.load import is_utf8
 from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
 from tlprobe.data.folds import stratified_folds
 from tlprobe.errors import DataError
 
 __all__ = ["AUDIO_SUFFIXES", "read_folder"]
 
-# Names under which libsndfile's formats go; whether the content is sound is seen when it is read.
-AUDIO_SUFFIXES = frozenset({
-    ".aif", ".aifc", ".aiff", ".au", ".flac", ".mp3", ".nist", ".oga", ".ogg", ".opus", ".rf64", ".snd",
-    ".sph", ".voc", ".w64", ".wav", ".wave", ".wavex",
-})  # fmt: skip
+# Names under which libsndfile's formats go, but for two without a header of their own; what it does not decode
+# (.m4a, .wma) is not among them. Whether the content is sound is seen when it is read.
+_ALIASES = frozenset({".aif", ".aifc", ".bwf", ".iff", ".oga", ".opus", ".snd", ".sph", ".wave"})
+AUDIO_SUFFIXES = _ALIASES | {f".{name.lower()}" for name in soundfile.available_formats().keys() - {"RAW", "SD2"}}
 _NO_AUDIO = frozenset({
     ".csv", ".docx", ".html", ".ini", ".jpeg", ".jpg", ".json", ".log", ".md", ".pdf", ".png", ".rst", ".toml",
     ".tsv", ".txt", ".xml", ".yaml", ".yml",
@@ -40,7 +42,8 @@ def read_folder(root: Path, *, n_folds: int = 5, seed: int = 0) -> Dataset:
     Raises
     ------
     DataError
-        If there are fewer than two classes, a class has fewer clips than folds, or a file is no recording.
+        If there are fewer than two classes, a class has fewer clips than folds, a file is no recording, or a
+        name is not valid UTF-8.
     """
     paths: list[str] = []
     labels: list[str] = []
@@ -48,13 +51,18 @@ def read_folder(root: Path, *, n_folds: int = 5, seed: int = 0) -> Dataset:
     n_left_out = 0
     folders = [entry for entry in _visible(root) if entry.is_dir()]
     for folder in folders:
+        if not is_utf8(folder.name):
+            errors.append(f"{folder.name!a} is no name in UTF-8; rename it")
+            continue
         n_before = len(paths)
         for entry in _visible(folder):
             name = f"{folder.name}/{entry.name}"
-            if entry.is_dir():
-                errors.append(f"{name} is a folder in a class folder")
-            elif entry.suffix.lower() in _NO_AUDIO:
+            if entry.suffix.lower() in _NO_AUDIO and not entry.is_dir():
                 n_left_out += 1
+            elif not is_utf8(name):
+                errors.append(f"{name!a} is no name in UTF-8; rename it")
+            elif entry.is_dir():
+                errors.append(f"{name} is a folder in a class folder")
             elif entry.suffix.lower() not in AUDIO_SUFFIXES:
                 errors.append(f"{name} is not named like a recording")
             elif inside(root, name) is None:

@@ -14,8 +14,9 @@ __all__ = ["stratified_folds"]
 def stratified_folds(labels: Sequence[str], *, n_folds: int = 5, seed: int = 0) -> npt.NDArray[np.int64]:
     """Deal the clips of each class out to the folds, as evenly as can be.
 
-    Each class is shuffled by its own stream, so adding a class does not move the clips of another, and
-    starts dealing where the class before stopped, so the folds differ by one clip at most.
+    Each class is shuffled by its own stream and starts dealing where the class before, by name, stopped, so
+    the folds differ by one clip at most. Adding or enlarging a class can therefore move the clips of the
+    classes after it to other folds; those of one class that shared a fold still do.
 
     Parameters
     ----------

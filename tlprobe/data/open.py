@@ -1,12 +1,14 @@
 """Find out how a data folder is laid out, and which image settings suit it."""
 
+import dataclasses
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from tlprobe.audio.load import info
+from tlprobe.audio.load import UNCHECKED_FORMATS, info, is_utf8
 from tlprobe.audio.logmel import ImageSettings
 from tlprobe.data.dataset import Dataset, list_errors
 from tlprobe.data.esc50 import META, read_esc50
@@ -40,15 +42,33 @@ def open_dataset(path: Path | None, *, esc10: bool = False, seed: int = 0) -> Da
     Raises
     ------
     DataError
-        If there is no such folder, or no data set in it.
+        If there is no such folder, it cannot be looked into, its name is not UTF-8, or no data set is in it.
     ParameterError
         If `esc10` is asked of another layout.
     """
-    is_esc = path is not None and (path / META).exists()
-    if esc10 and not is_esc:
-        raise ParameterError(f"esc10 needs a folder with {META}; {path or 'the synthetic set'} has none")
+    if path is None and esc10:
+        raise ParameterError(f"esc10 needs a folder with {META}; the synthetic set has none")
     if path is None:
         return synthetic_dataset(seed=seed)
+    try:
+        dataset = _read(path, esc10=esc10, seed=seed)
+    except OSError as error:
+        raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+    formats = Counter(Path(clip.path).suffix[1:].upper() for clip in dataset.clips)
+    unchecked = sorted(formats.keys() & UNCHECKED_FORMATS)
+    if not unchecked:
+        return dataset
+    n = sum(formats[name] for name in unchecked)
+    note = f"{n} recordings are in {', '.join(unchecked)}, where a cut file goes unnoticed"
+    return dataclasses.replace(dataset, note="; ".join(filter(None, (dataset.note, note))))
+
+
+def _read(path: Path, *, esc10: bool, seed: int) -> Dataset:
+    if not is_utf8(os.path.realpath(path)):
+        raise DataError(f"{str(path)!a} leads to a folder whose name is not UTF-8; rename it")
+    is_esc = (path / META).exists()
+    if esc10 and not is_esc:
+        raise ParameterError(f"esc10 needs a folder with {META}; {path} has none")
     if not path.is_dir():
         raise DataError(f"{path} is {'no folder' if path.exists() else 'missing'}; give the folder of a data set")
     if is_esc:
