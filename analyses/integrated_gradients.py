@@ -3,9 +3,11 @@
 Claim     Palanisamy et al. 2020, Fig. 3: the attributions sit on the edges of the sound event, "the entire
           shape of the spectrogram".
 Command   python analyses/integrated_gradients.py --data ESC50 --folds 4 --epochs 10
-Run time  @TIME_IG@
+Run time  30 s on 2 cores, once the runs of pretrained_vs_random are there
 Paper     pictures only; neither baseline nor steps nor completeness are given.
-Ours      @OURS_IG@
+Ours      efficientnet_lite0, ESC-50 at 16 kHz, 8 bit, fold 4, one seed, 10 epochs, from silence, 200 steps:
+          completeness gaps 0.2 to 0.8 %. Attributions lie on the sounding parts, speckled in both signs; no
+          edges to be seen by eye. On digital silence they are 0 by construction.
 
 Four held-out clips of different classes, drawn by a seed, not chosen by eye. A picture shows where
 attributions are, not that they are right; the gap says how far they miss what they must add up to.

@@ -2,10 +2,11 @@
 
 Claim     Palanisamy et al. 2020, Table I: pretraining adds 20 points on ESC-50.
 Command   python analyses/pretrained_vs_random.py --data ESC50 --folds 4 --epochs 10
-Run time  @TIME_GAIN@
+Run time  10 to 11 min a training on 2 cores (60 s an epoch)
 Paper     ESC-50, five folds: DenseNet-201 91.16 / 72.50 %, ResNet-50 90.65 / 67.40 %, Inception 87.34 /
           64.50 % (pretrained, 70 epochs / random, 450 epochs; best epoch on the held-out fold).
-Ours      @OURS_GAIN@
+Ours      efficientnet_lite0, ESC-50 at 16 kHz, 8 bit, fold 4, one seed, 10 epochs each:
+          pretrained 87.8 % [84.2, 90.6], random 50.8 % [45.9, 55.6], n = 400 clips.
 
 Both runs of a pair have the same recipe and the same number of epochs, so a random network is trained
 far shorter than the paper's: the gain is that of a fixed budget.
