@@ -10,6 +10,7 @@ from scipy import signal
 
 TINY_SR = 8_000
 TINY_CLASSES = ("high", "low", "noise")
+SMALL = "timm/test_efficientnet"  # 100,000 weights; a network for tests of everything around it
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -70,3 +71,15 @@ def reference():
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def start_file(tmp_path_factory):
+    """What plays the pretrained network of `SMALL`: another seed's random weights, with a head of 7 classes."""
+    from tlprobe.backbones.registry import build
+    from tlprobe.train.run import write_state
+
+    model = build(SMALL, n_classes=7, seed=99, image_shape=(3, 128, 40))
+    path = tmp_path_factory.mktemp("weights") / "start.safetensors"
+    write_state(path, model.original_state())
+    return path

@@ -2,9 +2,8 @@
 
 import pytest
 
-from tlprobe.backbones.registry import build
 from tlprobe.cli.app import run
-from tlprobe.train.run import Run, write_state
+from tlprobe.train.run import Run
 
 SMALL = "timm/test_efficientnet"
 
@@ -43,15 +42,6 @@ def fails(cli):
         return err
 
     return call
-
-
-@pytest.fixture(scope="session")
-def start_file(tmp_path_factory):
-    """What plays the pretrained network: another seed's random weights, with a head of 7 classes."""
-    model = build(SMALL, n_classes=7, seed=99, image_shape=(3, 128, 40))
-    path = tmp_path_factory.mktemp("weights") / "start.safetensors"
-    write_state(path, model.original_state())
-    return path
 
 
 @pytest.fixture(scope="session")

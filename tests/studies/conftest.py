@@ -4,22 +4,11 @@ import dataclasses
 
 import pytest
 
-from tlprobe.backbones.registry import build
 from tlprobe.train import fit as fit_module
 from tlprobe.train.fit import fit
 from tlprobe.train.loop import EpochResult, Trainer
-from tlprobe.train.run import write_state
 
 SMALL = "timm/test_efficientnet"
-
-
-@pytest.fixture(scope="session")
-def start_file(tmp_path_factory):
-    """What plays the pretrained network: another seed's random weights."""
-    model = build(SMALL, n_classes=7, seed=99, image_shape=(3, 128, 40))
-    path = tmp_path_factory.mktemp("weights") / "start.safetensors"
-    write_state(path, model.original_state())
-    return path
 
 
 @pytest.fixture(scope="session")
