@@ -20,15 +20,13 @@ from tlprobe.cli.analysis import Analysis, run_analysis
 from tlprobe.errors import ParameterError
 from tlprobe.records import Record
 
-N_STEPS = 200
-
 
 def analyse(asked: Analysis) -> Record:
     """Attribute the predicted class of four held-out clips, from silence."""
     if len(asked.ckpt or asked.folds) > 1:
         raise ParameterError("one figure shows one network: give one --ckpt, or one fold")
     run = asked.ckpt[0] if asked.ckpt else asked.levels()[0].full
-    return attribute(run, n_steps=N_STEPS, data=asked.data, device=asked.device, progress=asked.progress)
+    return attribute(run, data=asked.data, device=asked.device, progress=asked.progress)
 
 
 def describe(row: dict[str, Any]) -> str:

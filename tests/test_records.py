@@ -148,35 +148,31 @@ def test_damaged_arrays_are_a_data_error(tmp_path):
 
 
 class TestCheckOut:
-    PARAMS = record().params
+    def test_a_new_folder_and_the_same_request_pass(self, tmp_path):
+        check_out(tmp_path / "new", probe="svcca", request="1", overwrite=False)
+        asked = record()
+        asked.params["request"] = "1"
+        asked.save(tmp_path)
+        check_out(tmp_path, probe="svcca", request="1", overwrite=False)
 
-    def test_a_new_folder_and_the_same_question_pass(self, tmp_path):
-        check_out(tmp_path / "new", probe="svcca", params=self.PARAMS, overwrite=False)
+    def test_another_request_is_refused(self, tmp_path):
         record().save(tmp_path)
-        check_out(tmp_path, probe="svcca", params=self.PARAMS, overwrite=False)
-        # A tuple is a list once it has been through JSON.
-        check_out(tmp_path, probe="svcca", params=self.PARAMS | {"blocks": ("stem", "block1")}, overwrite=False)
-
-    def test_other_parameters_are_named(self, tmp_path):
-        record().save(tmp_path)
-        with pytest.raises(ParameterError, match=r"other parameters \(variance; variance: 0\.99 there, 0\.9 now\)"):
-            check_out(tmp_path, probe="svcca", params=self.PARAMS | {"variance": 0.9}, overwrite=False)
-        with pytest.raises(ParameterError, match=r"\(blocks, extra; .*--overwrite"):
-            check_out(tmp_path, probe="svcca", params={"blocks": [], "extra": 1}, overwrite=False)
+        with pytest.raises(ParameterError, match=r"finished svcca of other options; .*--overwrite"):
+            check_out(tmp_path, probe="svcca", request="1", overwrite=False)
 
     def test_another_verb_is_named(self, tmp_path):
         record().save(tmp_path)
         with pytest.raises(ParameterError, match="holds a finished svcca"):
-            check_out(tmp_path, probe="freeze", params=self.PARAMS, overwrite=False)
+            check_out(tmp_path, probe="freeze", request="1", overwrite=False)
 
     def test_overwrite_passes_whatever_is_there(self, tmp_path):
         (tmp_path / "record.json").write_text("damaged")
-        check_out(tmp_path, probe="freeze", params={}, overwrite=True)
+        check_out(tmp_path, probe="freeze", request="1", overwrite=True)
 
     def test_a_damaged_result_is_not_written_over(self, tmp_path):
         (tmp_path / "record.json").write_text("damaged")
         with pytest.raises(DataError, match=r"record\.json"):
-            check_out(tmp_path, probe="freeze", params={}, overwrite=False)
+            check_out(tmp_path, probe="freeze", request="1", overwrite=False)
 
 
 def test_provenance_names_versions_command_time_and_data():

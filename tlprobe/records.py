@@ -146,27 +146,21 @@ def provenance(*, data: Mapping[str, Any] | None = None, **more: Any) -> dict[st
     }
 
 
-def check_out(folder: Path, *, probe: str, params: Mapping[str, Any], overwrite: bool) -> None:
-    """Refuse to write over a finished result that was asked for with other parameters.
+def check_out(folder: Path, *, probe: str, request: str, overwrite: bool) -> None:
+    """Refuse to write over a finished result of another request, as ``params["request"]`` has it.
 
     Raises
     ------
     ParameterError
-        If `folder` holds such a result and `overwrite` is false; names what differs.
+        If `folder` holds such a result and `overwrite` is false.
     """
     if overwrite or not (folder / "record.json").is_file():
         return
     found = Record.load(folder)
     if found.probe != probe:
         raise ParameterError(f"{folder} holds a finished {found.probe}; give another --out, or --overwrite")
-    wanted = json.loads(dump_json(params))
-    differing = sorted(name for name in wanted if found.params.get(name) != wanted[name])
-    if differing:
-        name = differing[0]
-        raise ParameterError(
-            f"{folder} holds a finished {probe} of other parameters ({', '.join(differing)}; {name}: "
-            f"{_short(found.params.get(name))} there, {_short(wanted[name])} now); give another --out, or --overwrite"
-        )
+    if found.params.get("request") != request:
+        raise ParameterError(f"{folder} holds a finished {probe} of other options; give another --out, or --overwrite")
 
 
 def dump_json(body: Any) -> str:
@@ -181,11 +175,6 @@ def _without_folders(argument: str) -> str:
         return f"{option}={_without_folders(value)}"
     path = Path(argument)
     return path.name if path.is_absolute() or path.parts[:1] == ("..",) else argument
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _plain(value: Any) -> Any:

@@ -117,6 +117,15 @@ def test_a_figures_list_of_panels_replaces_no_other_json(cli, fails, evaluated, 
         assert cli("figure", evaluated, "--out", evaluated / "again.pdf", "-q")[0] == 0
 
 
+def test_panels_of_different_data_are_noted(cli, tmp_path):
+    for name, digest in (("a", "1" * 64), ("b", "2" * 64)):
+        Record("svcca", {}, [], {"data": {"name": name, "n_clips": 3, "hash": digest}}).save(tmp_path / name)
+    assert "note" not in cli("figure", "a", "a", "--out", "f.pdf", "-q")[2]
+    code, _, err = cli("figure", "a", "b", "--out", "f.pdf", "-q")
+    assert code == 0
+    assert err == "note: the panels are of different data sets: a (3 clips, 11111111), b (3 clips, 22222222)\n"
+
+
 def test_the_demo_replaces_no_other_demo(cli, fails, monkeypatch):
     record = Record("demo", {}, [], {})
     result = SimpleNamespace(record=record, summary=["done"], figures=[])

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from tlprobe import __version__
 from tlprobe.train.run import Run
 
 NUMBER = (int, float)
@@ -88,6 +89,10 @@ def check(folder, probe, tiny_data):
     assert (folder / f"{probe}.pdf").read_bytes().startswith(b"%PDF")
     assert (folder / f"{probe}.png").read_bytes().startswith(b"\x89PNG")
     return body["rows"]
+
+
+def test_version(cli):
+    assert cli("--version") == (0, f"tlprobe {__version__}\n", "")
 
 
 def test_fit(small_run, tiny_data):

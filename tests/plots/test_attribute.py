@@ -61,7 +61,7 @@ def test_axes_are_seconds_and_hertz(figure, fake):
 def test_text_names_class_prediction_and_gap(figure, fake):
     axes = draw(fake.attribute(3), figure=figure)
     assert axes[0].get_title(loc="left") == "true: dog"
-    assert axes[1].get_title(loc="left") == "predicted: dog (0.98), gap 0.012"
+    assert axes[1].get_title(loc="left") == "predicted: dog (0.98), gap 1.2 %"
     assert axes[3].get_title(loc="left").endswith("gap 0.025*")
     assert axes[5].get_title(loc="left").startswith("predicted: rain")
     assert "* absolute" in figure.get_supxlabel()

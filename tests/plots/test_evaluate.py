@@ -58,6 +58,20 @@ def test_width(fake):
     assert is_wide(fake.evaluate(50))
 
 
+def test_named_recordings_are_bars(ax, fake):
+    record = fake.evaluate(3, labelled=False)
+    rows = [
+        {"clip": f"a/{k}.wav", "predicted": name, "probability": p}
+        for k, (name, p) in enumerate([("sea_waves", 0.9), ("dog", 0.2)])
+    ]
+    draw(dataclasses.replace(record, rows=rows), ax=ax)
+    np.testing.assert_allclose([bar.get_width() for bar in ax.patches], [90, 20])
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["0.wav", "1.wav"]
+    assert [text.get_text() for text in ax.texts] == ["sea waves", "dog"]
+    draw(dataclasses.replace(record, rows=rows * 10), ax=ax)
+    assert ax.get_title(loc="left") == "12 of 20 clips"
+
+
 def test_clips_without_labels(ax, fake):
     draw(fake.evaluate(3, labelled=False), ax=ax)
     assert "no labels" in ax.texts[0].get_text()

@@ -89,6 +89,15 @@ def test_every_probe_saves_pdf_and_png(fake, kind, tmp_path):
         assert image.width == round(300 * (6.75 if kind == "attribute" else 3.25))
 
 
+def test_a_confusion_matrix_among_others_has_room_for_its_colour_bar(fake):
+    figure = render([fake.svcca(), fake.evaluate(10), fake.ensemble()])
+    matrix = next(ax for ax in figure.axes if ax.get_ylabel() == "true class")
+    bar = next(ax for ax in figure.axes if "share of the clips" in ax.get_ylabel())
+    title = matrix._left_title
+    assert title.get_text().startswith("accuracy")
+    assert not title.get_window_extent().overlaps(bar.yaxis.label.get_window_extent())
+
+
 def test_mixed_wide_and_narrow_panels(fake):
     figure = render([fake.svcca(), fake.ensemble(), fake.attribute(1), fake.fit(), fake.evaluate(4)])
     assert letters(figure) == ["a", "b", "d", "e"]

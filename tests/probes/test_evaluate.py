@@ -64,6 +64,16 @@ def test_other_data_of_some_of_the_classes(tiny_run, tiny_data, tmp_path):
     assert record.provenance["data"]["name"] == "other"
 
 
+def test_a_run_on_the_subset_is_scored_on_data_of_another_layout(tiny_run, tiny_data, tmp_path):
+    other = shutil.copytree(tiny_data, tmp_path / "other")
+    (other / "low" / "3.wav").unlink()
+    subset = dataclasses.replace(tiny_run, source=dataclasses.replace(tiny_run.source, esc10=True))
+    with pytest.raises(ParameterError, match="esc10 needs a folder"):  # its own data are of this layout too
+        evaluate(subset, device="cpu", progress=False)
+    with pytest.raises(ParameterError, match=rf"esc10 needs a folder .*{tiny_data.name} has none"):
+        evaluate(subset, data=other, device="cpu", progress=False)  # from its own, no more from `other`
+
+
 def test_classes_the_run_does_not_know(tiny_run, tiny_data, tmp_path):
     other = tmp_path / "other"
     for label, source in (("dog", "low"), ("low", "low")):

@@ -152,3 +152,12 @@ def test_several_runs_are_rows_of_one_record(compare, record):
 def test_impossible_variance(compare):
     with pytest.raises(ParameterError, match=r"variance=1.5; need 0 < variance <= 1"):
         compare(until="stem", variance=1.5)
+
+
+def test_too_few_positions_are_told(compare, caplog):
+    with caplog.at_level("INFO", logger="tlprobe"):
+        rows = compare().rows
+    told = {entry.args[1] for entry in caplog.records if "are few" in entry.message}
+    assert told == {row["block"] for row in rows if row["n"] < 5 * row["d_x"]}
+    assert "block4" in told
+    assert "stem" not in told

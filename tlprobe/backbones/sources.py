@@ -96,7 +96,7 @@ def _timm(backbone: str) -> tuple[dict[str, torch.Tensor], list[str]]:
         raise CheckpointError(
             f"{backbone}: the ImageNet weights, {_TIMM_FILE} of {hub_id}, are not in the cache "
             f"{hub.HF_HUB_CACHE} and cannot be downloaded ({_reason(error)}); get "
-            f"{hub.ENDPOINT}/{hub_id}/resolve/main/{_TIMM_FILE} and give it as --weights FILE"
+            f"{hub.ENDPOINT}/{hub_id}/resolve/main/{_TIMM_FILE} and name that file instead of imagenet"
         ) from error
     return dict(model.state_dict()), []
 

@@ -36,6 +36,8 @@ def figure(
     if sidecar.exists() and not _is_sidecar(sidecar):
         raise ParameterError(f"--out {out} would replace {sidecar}, which is no figure's list of panels; give another")
     records = [Record.load(folder) for folder in folders]
+    if len(named := {_data_name(record) for record in records}) > 1:
+        typer.echo(f"note: the panels are of different data sets: {', '.join(sorted(named))}", err=True)
     paths = save_figure(render(records, width=width), out)  # type: ignore[arg-type]
     files = [folder / "record.json" if folder.is_dir() else folder for folder in folders]
     panels = [
@@ -44,6 +46,11 @@ def figure(
     ]
     write_atomic(sidecar, dump_json({_PANELS: panels}))  # what the picture was drawn from
     typer.echo(f"figure: {', '.join(map(str, paths))}")
+
+
+def _data_name(record: Record) -> str:
+    data = record.provenance.get("data") or {}
+    return f"{data.get('name', 'unknown')} ({data.get('n_clips', '?')} clips, {str(data.get('hash', ''))[:8]})"
 
 
 def _is_sidecar(file: Path) -> bool:

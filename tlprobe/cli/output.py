@@ -72,7 +72,7 @@ def claimed(probe: str, out: Path, *, overwrite: bool, **asked: Any) -> Iterator
         raise ParameterError(f"{out} is a run directory, which a {probe} would damage; give another --out")
     digest = hashlib.sha256(dump_json({"probe": probe, **asked}).encode()).hexdigest()[:16]
     with lock_folder(out):
-        check_out(out, probe=probe, params={"request": digest}, overwrite=overwrite)
+        check_out(out, probe=probe, request=digest, overwrite=overwrite)
         yield Claim(out=out, request=digest)
 
 

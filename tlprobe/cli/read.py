@@ -85,7 +85,7 @@ def attribute(
     target: Annotated[
         str, typer.Option(help="Class whose logit is explained: predicted, or a class name.")
     ] = "predicted",
-    n_steps: Annotated[int, typer.Option(min=1, help="Points on the path from silence to the clip.")] = 100,
+    n_steps: Annotated[int, typer.Option(min=1, help="Points on the path from silence to the clip.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the draw of clips.")] = 0,
     data: RunData = None,
     out: Out = Path("out/attribute"),

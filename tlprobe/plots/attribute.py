@@ -105,7 +105,7 @@ def _result_text(row: dict[str, Any]) -> str:
     if row.get("target") not in (None, row.get("predicted")):
         text += f", shown: {readable(row['target'], limit=16)}"
     if math.isfinite(gap):
-        text += f", gap {gap:.2g}{'*' if row.get('gap_absolute') else ''}"
+        text += f", gap {gap:.2g}*" if row.get("gap_absolute") else f", gap {100 * gap:.2g} %"
     return text
 
 

@@ -1,7 +1,8 @@
 """Confusion: which classes the network takes for which.
 
 Rows are true classes, columns predictions; each row is divided by its number of clips, so a cell is the
-share of the clips of one class. A class without clips is left blank.
+share of the clips of one class. A class without clips is left blank. Of recordings without labels, a bar
+each shows the probability of the class that the network names.
 """
 
 import math
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from tlprobe.plots.style import NOTE_PT, number, placeholder, readable
+from tlprobe.plots.style import NOTE_PT, PALETTE, number, placeholder, readable
 from tlprobe.records import Record
 
 __all__ = ["draw", "height_in", "is_wide"]
@@ -32,6 +33,8 @@ def is_wide(record: Record) -> bool:
 
 def height_in(record: Record) -> float:
     """Return the height that the figure of a record wants, in inches."""
+    if n_classes(record) == 0:
+        return 0.7 + 0.2 * max(min(len(record.rows), _FEW), 3)
     return 6.3 if is_wide(record) else 3.1
 
 
@@ -42,7 +45,8 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     ----------
     record : Record
         Of ``tlprobe eval``, with the array ``"confusion"`` (1, C, C), counts true x predicted, and the
-        names of the classes in ``params["classes"]``.
+        names of the classes in ``params["classes"]``; or with rows that have ``clip``, ``predicted`` and
+        ``probability``.
     ax : Axes
         Is drawn on.
 
@@ -54,7 +58,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
 
     n = n_classes(record)
     if n == 0:
-        return placeholder(ax, "no confusion matrix:\nthe clips have no labels")
+        return _draw_named(record, ax=ax)
     counts = np.asarray(record.arrays["confusion"], dtype=np.float64).reshape(n, n)
     totals = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, totals, out=np.full_like(counts, np.nan), where=totals > 0)
@@ -97,6 +101,36 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     ax.set_ylabel(f"true class{every}")
     if note := _accuracy_text(record):
         ax.set_title(note, loc="left", fontsize=NOTE_PT, color="0.3", pad=3)
+    return ax
+
+
+def _draw_named(record: Record, *, ax: Axes) -> Axes:
+    rows = [row for row in record.rows if math.isfinite(number(row.get("probability")))]
+    if not rows:
+        return placeholder(ax, "no confusion matrix:\nthe clips have no labels")
+    shown = rows[:_FEW]
+    places = np.arange(len(shown))
+    percent = [100 * number(row["probability"]) for row in shown]
+    ax.barh(places, percent, height=0.6, color=PALETTE[0])
+    names = [readable(str(row.get("clip", "")).rsplit("/", 1)[-1], limit=20) for row in shown]
+    ax.set_yticks(places, names, fontsize=6.5)
+    ax.set_ylim(len(shown) - 0.4, -0.6)
+    for place, row, value in zip(places, shown, percent, strict=True):
+        inside = value > 50
+        ax.annotate(
+            readable(row.get("predicted"), limit=20),
+            (value, place),
+            xytext=(-3 if inside else 3, 0),
+            textcoords="offset points",
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=6.5,
+            color="white" if inside else "0.1",
+        )
+    ax.set_xlim(0, 100)
+    ax.set_xlabel("probability of the predicted class (%)")
+    if len(rows) > len(shown):
+        ax.set_title(f"{len(shown)} of {len(rows)} clips", loc="left", fontsize=NOTE_PT, color="0.3", pad=3)
     return ax
 
 

@@ -153,6 +153,8 @@ def _strips(records: Sequence[Record], *, double: bool) -> list[_Strip]:
     strips = []
     for numbers in runs:
         n_columns = _COLUMNS.get(len(numbers), 3) if double else 1
+        if any(records[number].probe == "eval" for number in numbers):  # its names and colour bar need the room
+            n_columns = min(n_columns, 2)
         n_rows = -(-len(numbers) // n_columns)
         height = max(_height_in(records[number], alone=len(records) == 1) for number in numbers)
         strips.append(_Strip(numbers, n_rows, n_columns, height * n_rows))

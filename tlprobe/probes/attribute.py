@@ -7,6 +7,7 @@ Reference: Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365; Palanisam
 https://arxiv.org/abs/2007.11154, Fig. 3. The computation is Captum's.
 """
 
+import logging
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +32,10 @@ __all__ = ["PREDICTED", "attribute"]
 PREDICTED = "predicted"
 """The target that means "whatever class the network says"."""
 
+_log = logging.getLogger(__name__)
+
 _INTERNAL_BATCH = 32  # images at a time on the path from silence to the clip
+_LARGE_GAP = 0.05  # beyond it a picture is not to be trusted
 _SMALL_DIFFERENCE = 0.1  # of logits; below it a relative gap says nothing and the absolute one is kept
 
 
@@ -41,7 +45,7 @@ def attribute(
     clips: Sequence[Path | str] = (),
     n_clips: int = 4,
     target: str = PREDICTED,
-    n_steps: int = 100,
+    n_steps: int = 200,
     seed: int = 0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
@@ -117,6 +121,8 @@ def attribute(
         attributions[number] = attribution[0].detach().float().cpu().numpy()
         difference = float(logits[column] - at_silence[column])
         gap, is_absolute = completeness_gap(float(attributions[number].sum(dtype=np.float64)), difference)
+        if not is_absolute and gap > _LARGE_GAP:
+            _log.warning("%s: the attributions miss their sum by %.0f %%; raise n_steps", names[number], 100 * gap)
         rows.append(
             {
                 "clip": names[number],

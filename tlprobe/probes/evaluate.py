@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from tlprobe.data.cache import images_of, load_images
-from tlprobe.data.dataset import inside
+from tlprobe.data.dataset import Dataset, inside
+from tlprobe.data.esc50 import META
 from tlprobe.data.open import open_dataset
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.intervals import wilson_interval
@@ -73,7 +74,9 @@ def evaluate(
     }
     if clips:
         if other is not None:
-            raise ParameterError(f"{other} is not the data set of {checkpoint.name}; score it, or name clips, not both")
+            raise ParameterError(
+                f"{other.root} is not the data set of {checkpoint.name}; score it, or name clips, not both"
+            )
         names, files = _loose(clips, root=checkpoint.material.dataset.root)
         images = images_of(files, checkpoint.material.settings)
         probabilities = _probabilities(checkpoint, images, np.arange(len(files)), device=where)
@@ -81,10 +84,12 @@ def evaluate(
         params |= {"clips": names, "labels": None}
         return Record("eval", params, rows, about, {"probabilities": probabilities})
     if other is not None:
-        dataset = open_dataset(other)
+        dataset = other
         unknown = sorted(set(dataset.classes) - set(checkpoint.classes))
         if unknown:
-            raise DataError(f"{other} has classes that {checkpoint.name} does not know: {', '.join(unknown[:5])}")
+            raise DataError(
+                f"{dataset.root} has classes that {checkpoint.name} does not know: {', '.join(unknown[:5])}"
+            )
         images = load_images(dataset, checkpoint.material.settings, progress=progress).array
         index, scored = np.arange(len(dataset.clips)), "all"
         about["data"] = dataset.describe()
@@ -125,15 +130,16 @@ def predictions_of(record: Record) -> Predictions:
 
 def _open(
     ckpt: Path | str | Run, *, data: Path | str | None, options: FileOptions | None, progress: bool | None
-) -> tuple[Checkpoint, Path | None]:
+) -> tuple[Checkpoint, Dataset | None]:
     """Return the checkpoint, and the data set to score where it is not the checkpoint's own."""
     if data is None or (not isinstance(ckpt, Run) and Path(ckpt).is_file()):
         return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
-    dataset = open_dataset(Path(data), esc10=run.source.esc10, seed=run.source.seed)
+    is_subset = run.source.esc10 and (Path(data) / META).is_file()
+    dataset = open_dataset(Path(data), esc10=is_subset, seed=run.source.seed)
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
-    return open_checkpoint(run, progress=progress), Path(data)
+    return open_checkpoint(run, progress=progress), dataset
 
 
 def _loose(clips: Sequence[Path | str], *, root: Path) -> tuple[list[str], list[Path]]:

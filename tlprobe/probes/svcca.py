@@ -8,6 +8,7 @@ networks shown *different* clips, position by position. What the null reaches is
 Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, Fig. 2a.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,10 @@ from tlprobe.train.run import Run
 
 __all__ = ["svcca"]
 
+_log = logging.getLogger(__name__)
+
 _BATCH = 32  # clips; a batch is also the group within which the null pairs clips
+_SAMPLES_A_CHANNEL = 5  # fewer, and chance correlates much (Raghu et al.'s tutorial asks for 5 to 10)
 _NULL_PAIRINGS = 3  # clip i beside clip i + 1, i + 2, i + 3 of its batch
 
 
@@ -124,6 +128,14 @@ def _rows(
     rows = []
     for name, gathered in moments.items():
         result = svcca_of(gathered, variance=variance)
+        if gathered.n < _SAMPLES_A_CHANNEL * max(gathered.d_x, gathered.d_y):
+            _log.info(
+                "%s %s: %d positions for %d channels are few; much of the similarity is chance, see its null",
+                checkpoint.name,
+                name,
+                gathered.n,
+                gathered.d_x,
+            )
         chance = [svcca_of(null, variance=variance) for null in nulls[name]]
         rows.append(
             {
