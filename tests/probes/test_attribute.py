@@ -60,9 +60,9 @@ def test_a_large_gap_is_told(explain, caplog, monkeypatch):
     monkeypatch.setattr(module, "_LARGE_GAP", 0.01)
     with caplog.at_level("WARNING", logger="tlprobe"):
         (row,) = explain(Smooth(), n_clips=1, n_steps=1).rows
-    told = [entry.message for entry in caplog.records if "raise n_steps" in entry.message]
+    told = [entry.message for entry in caplog.records if "try another n_steps" in entry.message]
     assert row["gap"] > 0.01
-    assert told == [f"{row['clip']}: the attributions miss their sum by {100 * row['gap']:.0f} %; raise n_steps"]
+    assert told == [f"{row['clip']}: the attributions miss their sum by {100 * row['gap']:.0f} %; try another n_steps"]
     caplog.clear()
     explain(Smooth(), n_clips=1, n_steps=200)
     assert not caplog.records

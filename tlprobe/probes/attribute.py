@@ -122,7 +122,9 @@ def attribute(
         difference = float(logits[column] - at_silence[column])
         gap, is_absolute = completeness_gap(float(attributions[number].sum(dtype=np.float64)), difference)
         if not is_absolute and gap > _LARGE_GAP:
-            _log.warning("%s: the attributions miss their sum by %.0f %%; raise n_steps", names[number], 100 * gap)
+            _log.warning(
+                "%s: the attributions miss their sum by %.0f %%; try another n_steps", names[number], 100 * gap
+            )
         rows.append(
             {
                 "clip": names[number],
