@@ -8,7 +8,7 @@ import pytest
 
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.probes.ensemble import ensemble, mean_predictions
-from tlprobe.train.run import Predictions
+from tlprobe.train.predictions import Predictions
 
 CLIPS = ("a.wav", "b.wav", "c.wav", "d.wav")
 LABELS = ("high", "high", "low", "noise")

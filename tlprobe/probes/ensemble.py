@@ -13,7 +13,8 @@ import numpy as np
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance
-from tlprobe.train.run import Predictions, Run
+from tlprobe.train.predictions import Predictions
+from tlprobe.train.run import Run
 
 __all__ = ["ensemble", "mean_predictions"]
 

@@ -22,7 +22,8 @@ from tlprobe.records import Record, provenance, table_csv
 from tlprobe.train.config import FitConfig
 from tlprobe.train.loop import EpochResult, Trainer, predict, resolve_device
 from tlprobe.train.material import FitOptions, Material, prepare
-from tlprobe.train.run import Predictions, Run, is_finished, read_config, read_standardiser, write_config, write_state
+from tlprobe.train.predictions import Predictions
+from tlprobe.train.run import Run, is_finished, read_config, read_standardiser, write_config, write_state
 
 __all__ = ["fit", "fit_network"]
 

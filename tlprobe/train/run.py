@@ -13,15 +13,12 @@
 ========================  =====================================================================
 """
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -36,12 +33,12 @@ from tlprobe.errors import CheckpointError, DataError
 from tlprobe.files import write_atomic
 from tlprobe.records import Record, dump_json
 from tlprobe.train.config import FitConfig
+from tlprobe.train.predictions import Predictions
 from tlprobe.train.recipe import explain_validation
 
 __all__ = [
     "RUN_SCHEMA",
     "DataSource",
-    "Predictions",
     "Run",
     "is_finished",
     "read_config",
@@ -98,47 +95,6 @@ class DataSource:
                 f"(content hash {dataset.content_hash[:12]}, the run has {self.hash[:12]} with {self.n_clips} clips)"
             )
         return dataset
-
-
-@dataclasses.dataclass(frozen=True)
-class Predictions:
-    """What a run says of its held-out clips.
-
-    Parameters
-    ----------
-    clips : tuple of str
-        Paths relative to the data set's root.
-    labels : tuple of str
-        True classes.
-    classes : tuple of str
-        In the order of `probabilities`' columns.
-    probabilities : np.ndarray [shape=(n_clips, n_classes), float64, in [0, 1]]
-        Soft-max outputs.
-    """
-
-    clips: tuple[str, ...]
-    labels: tuple[str, ...]
-    classes: tuple[str, ...]
-    probabilities: np.ndarray
-
-    @property
-    def predicted(self) -> tuple[str, ...]:
-        """The most probable class of each clip."""
-        return tuple(self.classes[column] for column in self.probabilities.argmax(1))
-
-    @property
-    def n_correct(self) -> int:
-        """How many clips are predicted rightly."""
-        return sum(true == said for true, said in zip(self.labels, self.predicted, strict=True))
-
-    def to_csv(self) -> str:
-        """Return the table as text; probabilities keep 9 digits, enough for float32."""
-        text = io.StringIO(newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["clip", "label", "predicted", *self.classes])
-        for clip, label, said, row in zip(self.clips, self.labels, self.predicted, self.probabilities, strict=True):
-            writer.writerow([clip, label, said, *(f"{value:.9g}" for value in row)])
-        return text.getvalue()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,26 +200,7 @@ class Run:
         CheckpointError
             If the table is missing or damaged.
         """
-        file = self.path / "predictions.csv"
-        try:
-            with file.open(newline="", encoding="utf-8") as lines:
-                header, *rows = csv.reader(lines)
-            classes = tuple(header[3:])
-            if classes != self.config.classes or not rows:
-                raise ValueError("its columns are not the run's classes, or it has no rows")
-            probabilities = np.array([[float(value) for value in row[3:]] for row in rows])
-            if probabilities.shape != (len(rows), len(classes)):
-                raise ValueError("its rows have different lengths")
-            if not np.isfinite(probabilities).all():
-                raise ValueError("it holds probabilities that are not finite")
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{file} is missing or damaged: {error}") from error
-        return Predictions(
-            clips=tuple(row[0] for row in rows),
-            labels=tuple(row[1] for row in rows),
-            classes=classes,
-            probabilities=probabilities,
-        )
+        return Predictions.read(self.path / "predictions.csv", classes=self.config.classes)
 
 
 def is_finished(path: Path) -> bool:
