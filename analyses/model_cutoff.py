@@ -3,7 +3,7 @@
 Claim     Palanisamy et al. 2020, section IV-B: about 90 % without Block4, about 85 % without Block3 and
           Block4, against 91.16 % in full.
 Command   python analyses/model_cutoff.py --data ESC50 --folds 4 --epochs 4
-Run time  16 min on 2 cores, 6 trainings, 2 of them shared with weight_fusion
+Run time  16 min on 2 cores, partly beside other jobs, 6 trainings, 2 of them shared with weight_fusion
 Paper     DenseNet-201, ESC-50: 90 % after Block3, 85 % after Block2.
 Ours      efficientnet_lite0, ESC-50 at 16 kHz, 8 bit, fold 4, one seed, 4 epochs: stem 8.8, block1 18.5,
           block2 38.2, block3 82.5, block4 (whole) 82.5 %; n = 400, intervals of +-3 to 5 points.

@@ -98,6 +98,7 @@ def test_options_that_a_checkpoint_knows_itself(fails, small_run):
     fails(2, given, small_run.path, "--epochs, --time-roll would be ignored")
     fails(2, ["eval", "--ckpt", small_run.path, "--fold", "3", "-q"], small_run.path, "--fold would be ignored")
     fails(2, ["svcca", "--ckpt", small_run.path, "--before", "random", "-q"], "--before would be ignored")
+    fails(2, ["svcca", "--ckpt", small_run.path, "--before-seed", "3", "-q"], "--before-seed would be ignored")
 
 
 def test_a_weight_file_without_its_facts(fails, small_run, tiny_data):
@@ -106,6 +107,8 @@ def test_a_weight_file_without_its_facts(fails, small_run, tiny_data):
     fails(2, ["eval", "--ckpt", file, "--backbone", SMALL, "--data", tiny_data, "-q"], "needs --fold as well")
     about = ["--backbone", SMALL, "--data", tiny_data, "--fold", "1", "-q"]
     fails(2, ["svcca", "--ckpt", file, *about], "--before imagenet|random|FILE")
+    seeded = ["svcca", "--ckpt", file, *about, "--before", file, "--before-seed", "3"]
+    fails(2, seeded, "--before-seed 3", "--before random")
     fails(2, ["eval", "--ckpt", file, *about, "--normalize", "rows"], "rows", "channel, none")
 
 

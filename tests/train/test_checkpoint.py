@@ -208,3 +208,13 @@ def test_a_damaged_result_is_a_checkpoint_error(tiny_run, tmp_path):
 def test_a_run_is_named_by_its_folder_from_within_too(tiny_run, monkeypatch):
     monkeypatch.chdir(tiny_run.path)
     assert open_checkpoint(".").name == "tiny"
+
+
+def test_the_seed_of_a_random_start(tiny_run, tiny_data):
+    file = tiny_run.path / "weights.safetensors"
+    first, other = (
+        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, before="random", before_seed=seed))
+        for seed in (0, 3)
+    )
+    assert not same_state(first.before(), other.before().original_state())
+    assert same_state(first.after(), other.after().original_state())

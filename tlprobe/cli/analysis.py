@@ -33,8 +33,6 @@ class Analysis:
         Fully fine-tuned runs to use instead: they give data, network, fold and recipe.
     trials : Path
         Where trainings live.
-    out : Path
-        Gets record and figure.
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
@@ -47,7 +45,6 @@ class Analysis:
     epochs: int | None
     ckpt: tuple[Path, ...]
     trials: Path
-    out: Path
     device: str
     progress: bool | None
 
@@ -120,7 +117,6 @@ def run_analysis(
             epochs=epochs,
             ckpt=tuple(ckpt),
             trials=trials,
-            out=out,
             device=device,
             progress=begin(quiet=quiet),
         )

@@ -146,7 +146,7 @@ def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) 
     Raises
     ------
     ParameterError
-        If a run is given with options that only a weight file needs, or ``normalize`` is impossible.
+        If a run is given with options that only a weight file needs, or a value of such an option is impossible.
     """
     from tlprobe.train.checkpoint import FileOptions
 
@@ -157,6 +157,8 @@ def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) 
         if path.is_dir():
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in used)
             raise ParameterError(f"{path} is a run and knows this itself; {flags} would be ignored")
+    if "before_seed" in used and used.get("before") != "random":
+        raise ParameterError(f"--before-seed {used['before_seed']} is of --before random alone; it would be ignored")
     if used.get("normalize", "none") not in ("channel", "none"):
         raise ParameterError(f"--normalize {used['normalize']!r}; choose from channel, none")
     return FileOptions(**used)

@@ -56,7 +56,7 @@ def svcca(
     ckpt = [*ckpt, *more]
     asked = {"before": before, "before_seed": before_seed, "variance": variance, "seed": seed}
     progress = begin(quiet=quiet)
-    options = to_file_options(given, ckpt=ckpt, before=before, seed=before_seed)
+    options = to_file_options(given, ckpt=ckpt, before=before, before_seed=before_seed)
 
     from tlprobe.probes.svcca import svcca as call
 

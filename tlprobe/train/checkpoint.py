@@ -38,7 +38,7 @@ class FileOptions:
         The fold it was not trained on.
     before : str, Path or None
         What its training started from: ``"imagenet"``, ``"random"`` or a file; only similarity needs it.
-    seed : int
+    before_seed : int
         Of random starting weights.
     normalize : {"channel", "none"}
         How its images were standardised.
@@ -51,7 +51,7 @@ class FileOptions:
     backbone: str | None = None
     fold: int | None = None
     before: str | Path | None = None
-    seed: int = 0
+    before_seed: int = 0
     normalize: Literal["channel", "none"] = "channel"
     classes: str | Path | None = None
     esc10: bool = False
@@ -228,11 +228,11 @@ def _open_file(
     )
     shape = material.image_shape
     n_classes = len(material.dataset.classes)
-    after = build(options.backbone, n_classes=n_classes, seed=options.seed, image_shape=shape)
+    after = build(options.backbone, n_classes=n_classes, seed=options.before_seed, image_shape=shape)
     _load_with_head(after, path, order=order)
     before, init = None, "unknown"
     if options.before is not None:
-        before = build(options.backbone, n_classes=n_classes, seed=options.seed, image_shape=shape)
+        before = build(options.backbone, n_classes=n_classes, seed=options.before_seed, image_shape=shape)
         starting = read_weights(options.before, model=before)
         if starting.state is not None:
             before.load_original_state(starting.state, head=False)
@@ -247,7 +247,7 @@ def _open_file(
         backbone=options.backbone,
         init=init,
         fold=options.fold,
-        seed=options.seed,
+        seed=options.before_seed,
         epochs=None,
         material=material,
         standardise=standardise,
