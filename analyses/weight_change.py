@@ -23,13 +23,22 @@ from tlprobe.records import Record
 def analyse(asked: Analysis) -> Record:
     """Compare each block's output on held-out clips before and after training, beside its null."""
     runs = [run for pair in asked.levels() for run in (pair.full, pair.random)]
-    return svcca(runs, data=asked.data, device=asked.device, progress=asked.progress)
+    return svcca(
+        runs,
+        conv=("positions", "pool"),
+        baseline="random-pair",
+        data=asked.data,
+        device=asked.device,
+        progress=asked.progress,
+    )
 
 
 def describe(row: dict[str, Any]) -> str:
     """Return a block's similarity in words."""
-    value, null = ("not defined" if number is None else f"{number:.3f}" for number in (row["value"], row["null"]))
-    return f"{row['init']:>9} fold {row['fold']} {row['block']:>7}: {value} (null {null})"
+    names = ("value", "ci_low", "ci_high", "null", "corrected")
+    value, low, high, null, corrected = ("-" if row[name] is None else f"{row[name]:.3f}" for name in names)
+    where = f"{row['conv']:>9} {row['init']:>11} fold {row['fold']} {row['block']:>7}"
+    return f"{where}: {value} [{low}, {high}], null {null}, corrected {corrected}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ def test_every_public_name_resolves(name):
 
 def test_names_are_listed_by_hand_in_order():
     assert tlprobe.__all__ == sorted(tlprobe.__all__)
-    verbs = {"fit", "svcca", "fuse", "freeze", "cutoff", "attribute", "ensemble", "evaluate"}
+    verbs = {"fit", "svcca", "fuse", "freeze", "cutoff", "attribute", "ensemble", "evaluate", "weight_distance"}
     assert verbs <= set(tlprobe.__all__)
     assert set(tlprobe._HOME) | {"Record"} == set(tlprobe.__all__)
 

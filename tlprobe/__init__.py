@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING, Any
 from tlprobe.records import Record as Record
 
 if TYPE_CHECKING:
+    from tlprobe.numerics.moments import Moments as Moments
+    from tlprobe.numerics.similarity import Similarity as Similarity
+    from tlprobe.numerics.similarity import similarity as similarity
+    from tlprobe.numerics.similarity import similarity_of_moments as similarity_of_moments
     from tlprobe.plots.figure import render as render
     from tlprobe.plots.figure import save_figure as save_figure
     from tlprobe.probes.attribute import attribute as attribute
     from tlprobe.probes.ensemble import ensemble as ensemble
     from tlprobe.probes.evaluate import evaluate as evaluate
     from tlprobe.probes.svcca import svcca as svcca
+    from tlprobe.probes.weight_distance import weight_distance as weight_distance
     from tlprobe.studies.sweeps import cutoff as cutoff
     from tlprobe.studies.sweeps import freeze as freeze
     from tlprobe.studies.sweeps import fuse as fuse
@@ -33,7 +38,9 @@ except PackageNotFoundError:  # a source tree that is not installed
 _HOME = {
     "FileOptions": "tlprobe.train.checkpoint",
     "FitOptions": "tlprobe.train.material",
+    "Moments": "tlprobe.numerics.moments",
     "Run": "tlprobe.train.run",
+    "Similarity": "tlprobe.numerics.similarity",
     "attribute": "tlprobe.probes.attribute",
     "cutoff": "tlprobe.studies.sweeps",
     "ensemble": "tlprobe.probes.ensemble",
@@ -43,14 +50,19 @@ _HOME = {
     "fuse": "tlprobe.studies.sweeps",
     "render": "tlprobe.plots.figure",
     "save_figure": "tlprobe.plots.figure",
+    "similarity": "tlprobe.numerics.similarity",
+    "similarity_of_moments": "tlprobe.numerics.similarity",
     "svcca": "tlprobe.probes.svcca",
+    "weight_distance": "tlprobe.probes.weight_distance",
 }
 
 __all__ = [
     "FileOptions",
     "FitOptions",
+    "Moments",
     "Record",
     "Run",
+    "Similarity",
     "attribute",
     "cutoff",
     "ensemble",
@@ -60,7 +72,10 @@ __all__ = [
     "fuse",
     "render",
     "save_figure",
+    "similarity",
+    "similarity_of_moments",
     "svcca",
+    "weight_distance",
 ]
 
 

@@ -10,6 +10,7 @@ __all__ = [
     "ParameterError",
     "ResourceError",
     "TlprobeError",
+    "UndefinedError",
 ]
 
 
@@ -23,6 +24,10 @@ class ParameterError(TlprobeError, ValueError):
     """A wrong argument, option or configuration value."""
 
     exit_code = 2
+
+
+class UndefinedError(ParameterError):
+    """A number that these values do not determine: the similarity to a constant, for example."""
 
 
 class DataError(TlprobeError):

@@ -46,11 +46,21 @@ FIELDS = {
     "svcca": {
         "run": str,
         "init": str,
+        "against": str,
         "block": str,
         "layer": str,
+        "block_y": str,
+        "layer_y": str,
         "measure": str,
         "value": NUMBER,
+        "ci_low": NUMBER,
+        "ci_high": NUMBER,
         "null": NUMBER,
+        "null_low": NUMBER,
+        "null_high": NUMBER,
+        "n_permutations": int,
+        "corrected": NUMBER,
+        "warnings": str,
         "n": int,
         "n_clips": int,
         "d_x": int,
@@ -114,6 +124,13 @@ def test_fit_again_is_found_and_says_its_result(cli, fit_arguments, small_run):
     assert "is finished; nothing to do" in err
 
 
+def test_fit_keeps_the_epochs_asked_for(cli, fails, fit_arguments, small_run, tmp_path):
+    for asked, kept in (("2", (2,)), ("all", (1, 2))):
+        assert cli(*fit_arguments("--out", "run", "--keep-epochs", asked, "--overwrite", "-q"))[0] == 0
+        assert Run.load(tmp_path / "run").kept_epochs == kept
+    fails(2, fit_arguments("--out", small_run.path, "--keep-epochs", "1,2", "-q"), "past epochs 1, 2", "--overwrite")
+
+
 def test_freeze_starts_from_init_and_never_from_the_tuned_weights(cli, small_run, tiny_data, tmp_path):
     code, out, err = cli("freeze", "--upto", "block2", "--ckpt", small_run.path, "--out", "o", "--trials", "t", "-q")
     assert (code, err) == (0, "")
@@ -147,7 +164,70 @@ def test_svcca_of_two_runs(cli, small_run, random_run, tiny_data, tmp_path):
     assert (code, err) == (0, "")
     rows = check(tmp_path / "o", "svcca", tiny_data)
     assert [row["init"] for row in rows] == ["start"] * 5 + ["random"] * 5
-    assert len(out.splitlines()) == 11
+    assert len(out.splitlines()) == 12
+    line = out.splitlines()[0]
+    first = rows[0]
+    assert f"svcca {first['value']:.3f} [{first['ci_low']:.3f}, {first['ci_high']:.3f}]" in line
+    assert f"null {first['null']:.3f}" in line
+    distances = json.loads((tmp_path / "o" / "weights" / "record.json").read_text())
+    assert distances["probe"] == "weight_distance"
+    assert [row["block"] for row in distances["rows"]] == [row["block"] for row in rows]
+    assert (tmp_path / "o" / "weights" / "weight_distance.png").is_file()
+
+
+def test_svcca_as_asked(cli, small_run, random_run, tmp_path):
+    asked = ("svcca", "--ckpt", small_run.path, "--out", "o", "-q", "--groups", 0, "--permutations", 0)
+    options = (
+        "--measure",
+        "cka-debiased",
+        "--measure",
+        "mean-cca",
+        "--conv",
+        "pool",
+        "--layers",
+        "stem",
+        "--layers",
+        "bn1",
+    )
+    code, out, err = cli(*asked, *options, "--split", "all", "--clips", 12, "--positions", 4, "--rule", "sum")
+    assert (code, err) == (0, "")
+    body = json.loads((tmp_path / "o" / "record.json").read_text())
+    assert [(row["layer"], row["measure"], row["n_clips"], row["conv"]) for row in body["rows"]] == [
+        (layer, measure, 12, "pool") for layer in ("stem.2", "bn1") for measure in ("mean_cca", "cka_debiased")
+    ]
+    assert "cka_debiased" in out
+    code, _, err = cli(*asked)
+    assert code == 2
+    assert "--overwrite" in err
+
+
+def test_svcca_against_another_run_and_as_a_grid(cli, small_run, random_run, tmp_path):
+    asked = ("svcca", "--ckpt", small_run.path, "-q", "--groups", 0, "--permutations", 0)
+    for name, options, n_rows in (
+        ("against", ("--against", random_run.path), 5),
+        ("grid", ("--grid",), 25),
+        ("both", ("--against", random_run.path, "--grid", "--measure", "cka"), 25),
+    ):
+        code, out, err = cli(*asked, *options, "--out", name)
+        assert (code, err) == (0, "")
+        assert len(json.loads((tmp_path / name / "record.json").read_text())["rows"]) == n_rows
+        assert (tmp_path / name / "svcca.png").is_file()
+        assert not (tmp_path / name / "weights").exists()
+    code, out, _ = cli(*asked, "--grid", "--measure", "all", "--out", "long")
+    assert code == 0
+    assert "110 more in long/record.csv" in out
+
+
+def test_svcca_over_training(cli, tiny_data, tmp_path):
+    fit = ("fit", "--data", tiny_data, "--backbone", "timm/test_efficientnet", "--weights", "random", "--epochs", 2)
+    assert cli(*fit, "--keep-epochs", "1", "--out", "run", "-q")[0] == 0
+    code, out, err = cli("svcca", "--ckpt", "run", "--over-training", "--groups", 0, "--out", "o", "-q")
+    assert (code, err) == (0, "")
+    rows = json.loads((tmp_path / "o" / "record.json").read_text())["rows"]
+    assert [row["epoch"] for row in rows] == [0] * 5 + [1] * 5
+    assert "epoch 1" in out
+    distances = json.loads((tmp_path / "o" / "weights" / "record.json").read_text())["rows"]
+    assert {row["epoch"] for row in distances} == {1, None}
 
 
 def test_attribute(cli, small_run, tiny_data, tmp_path):

@@ -1,20 +1,20 @@
-"""SVCCA: invariances, hand-made spectra, its slow twin, and inputs that break naive code."""
+"""Similarity of arrays: hand-made values, invariances, slow twins, and inputs that break naive code."""
+
+import dataclasses
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlprobe.errors import ParameterError
-from tlprobe.numerics.similarity import Moments, svcca
+from tlprobe.errors import ParameterError, UndefinedError
+from tlprobe.numerics.gram import gram_is_cheaper
+from tlprobe.numerics.moments import Moments
+from tlprobe.numerics.similarity import MEASURES, similarity, similarity_of_moments
 
-
-def similarity(x, y, *, variance=0.99, batch=None):
-    moments = Moments(x.shape[1], y.shape[1])
-    batch = batch or len(x)
-    for start in range(0, len(x), batch):
-        moments.update(x[start : start + batch], y[start : start + batch])
-    return svcca(moments, variance=variance)
+VALUES = ("svcca", "mean_cca", "pwcca_x", "pwcca_y", "pwcca", "cka", "cka_debiased", "procrustes")
+seeds = st.integers(0, 2**32 - 1)
 
 
 def rotation(d, rng):
@@ -29,177 +29,420 @@ def related(rng, *, n=300, d_x=8, d_y=6):
     return x, y
 
 
-seeds = st.integers(0, 2**32 - 1)
+def all_of(x, y, **options):
+    """Return every value, in the order of `VALUES`."""
+    result = similarity(x, y, measures="all", **options)
+    return np.array([getattr(result, name) for name in VALUES])
 
 
-@settings(deadline=None, max_examples=50)
-@given(seed=seeds, scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3), left=st.booleans())
-def test_rotation_scale_and_shift_of_a_side_change_nothing(seed, scale, shift, left):
-    rng = np.random.default_rng(seed)
-    x, y = related(rng)
-    moved = [x, y]
-    side = moved[0 if left else 1]
-    d = side.shape[1]
-    moved[0 if left else 1] = scale * side @ rotation(d, rng) + shift * rng.normal(size=d)
-    plain, changed = similarity(x, y), similarity(*moved)
-    assert changed.value == pytest.approx(plain.value, abs=1e-8)
-    assert (changed.k_x, changed.k_y) == (plain.k_x, plain.k_y)
+def twins(reference, x, y, **options):
+    twin = reference("similarity")
+    by_x, by_y = twin.pwcca(x, y), twin.pwcca(y, x)
+    return np.array(
+        [
+            twin.svcca(x, y, **options)[0],
+            twin.mean_cca(x, y),
+            by_x,
+            by_y,
+            (by_x + by_y) / 2,
+            twin.cka(x, y),
+            twin.cka_debiased(x, y),
+            twin.procrustes(x, y),
+        ]
+    )
 
 
-@settings(deadline=None, max_examples=50)
-@given(seed=seeds, d_x=st.integers(1, 10), d_y=st.integers(1, 10), variance=st.sampled_from([0.5, 0.9, 0.99, 1.0]))
-def test_equals_explicit_svds(reference, seed, d_x, d_y, variance):
-    x, y = related(np.random.default_rng(seed), d_x=d_x, d_y=d_y)
-    result = similarity(x, y, variance=variance)
-    value, k_x, k_y = reference("svcca").svcca(x, y, variance=variance)
-    assert (result.k_x, result.k_y) == (k_x, k_y)
-    assert result.value == pytest.approx(value, abs=1e-8)
+# --- hand-worked values -------------------------------------------------------------------------------
 
-
-@settings(deadline=None, max_examples=30)
-@given(seed=seeds)
-def test_symmetric(seed):
-    x, y = related(np.random.default_rng(seed))
-    there, back = similarity(x, y), similarity(y, x)
-    assert there.value == pytest.approx(back.value, abs=1e-10)
-    assert (there.k_x, there.k_y, there.d_x, there.d_y) == (back.k_y, back.k_x, back.d_y, back.d_x)
-
-
-@settings(deadline=None, max_examples=30)
-@given(seed=seeds)
-def test_one_on_itself_and_on_any_invertible_map(seed):
-    rng = np.random.default_rng(seed)
-    x, _ = related(rng)
-    stretched = x @ rotation(8, rng) @ np.diag(np.geomspace(1, 30, 8)) @ rotation(8, rng)
-    assert similarity(x, x).value == pytest.approx(1, abs=1e-9)
-    assert similarity(x, stretched, variance=1.0).value == pytest.approx(1, abs=1e-8)
+# Orthogonal columns of +-1 make every number exact.
+B, C, D = np.array([[1, 1, 1], [-1, 1, -1], [1, -1, -1], [-1, -1, 1]] * 2, float).T
+E = np.repeat([1.0, -1.0], 4)
 
 
 def test_a_known_correlation():
     """Two features each; one pair correlates by 0.6, the other not at all: their mean is 0.3."""
-    # Four orthogonal columns of +-1 make the correlations exact.
-    b, c, d = np.array([[1, 1, 1], [-1, 1, -1], [1, -1, -1], [-1, -1, 1]] * 2, float).T
-    e = np.repeat([1.0, -1.0], 4)
-    x = np.column_stack([b, c])
-    y = np.column_stack([0.6 * b + 0.8 * d, e])
-    assert similarity(x, y, variance=1.0).value == pytest.approx(0.3, abs=1e-12)
+    x = np.column_stack([B, C])
+    y = np.column_stack([0.6 * B + 0.8 * D, E])
+    result = similarity(x, y, measures="all")
+    assert (result.k_x, result.k_y, result.n, result.d_x, result.d_y) == (2, 2, 8, 2, 2)
+    assert result.svcca == pytest.approx(0.3, abs=1e-12)
+    assert result.mean_cca == pytest.approx(0.3, abs=1e-12)
+    # Variates b and c project onto b and c by 1 each: weights 1/2, 1/2.
+    assert result.pwcca_x == pytest.approx(0.3, abs=1e-12)
+    # X'Y = diag(4.8, 0), X'X = Y'Y = 8 I: 23.04 / 128.
+    assert result.cka == pytest.approx(0.18, abs=1e-12)
+    assert result.procrustes == pytest.approx(4.8 / 16, abs=1e-12)
 
 
-def test_unrelated_noise_scores_what_chance_gives():
-    """A d x d Gaussian matrix over sqrt(n) has mean singular value 8 / (3 pi) sqrt(d / n) = 0.85 sqrt(d / n)."""
-    rng = np.random.default_rng(0)
-    n, d = 20_000, 60
-    value = similarity(rng.normal(size=(n, d)), rng.normal(size=(n, d)), variance=1.0).value
-    assert value == pytest.approx(8 / (3 * np.pi) * np.sqrt(d / n), rel=0.03)
+def test_pwcca_weighs_by_what_a_variate_explains():
+    """x is b ten times as strong as c; y has b only: x's weights are 10/11 and 1/11, y's all on b."""
+    x = np.column_stack([10 * B, C])
+    y = np.column_stack([B, D])
+    result = similarity(x, y, measures=["pwcca"])
+    assert result.pwcca_x == pytest.approx(10 / 11, abs=1e-12)
+    assert result.pwcca_y == pytest.approx(1 / 2, abs=1e-12)
+    assert result.pwcca == pytest.approx((10 / 11 + 1 / 2) / 2, abs=1e-12)
+
+
+def test_debiased_cka_by_hand():
+    """n = 4, one feature each. K~ has 1'K~1 = -4, and U-centring leaves inner products 8/3 and -4/3 off 4."""
+    x = np.array([[1.0], [1], [-1], [-1]])
+    y = np.array([[1.0], [-1], [1], [-1]])
+    # tr(K~L~) = 0 - 4; 16 / (3 * 2); -2 / 2 * 4: HSIC_xy ~ -4 + 8/3 - 4 = -16/3. With itself: 16 - 4 + 8/3 - 4 = 32/3.
+    result = similarity(x, y, measures=["cka", "cka_debiased"])
+    assert result.cka == pytest.approx(0, abs=1e-12)
+    assert result.cka_debiased == pytest.approx(-0.5, abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("singular_values", "k"),
+    ("singular_values", "squared", "plain"),
     [
-        # Squared, they make 100, 1: the first holds 99.0099 %; summed plainly it would hold 91 % and need both.
-        ([10.0, 1.0], 1),
-        ([9.9, 1.0], 1 + 1),  # 98.99 %
-        ([3.0, 2.0, 1.0, 0.1], 3),  # 9, 4, 1 of 14.01
-        ([1.0, 1.0, 1.0, 1.0], 4),
-        ([5.0, 1e-3, 1e-3, 1e-3], 1),
+        # Squared, they make 100, 1: the first holds 99.0099 %; summed plainly it holds 91 %.
+        ([10.0, 1.0], 1, 2),
+        ([9.9, 1.0], 2, 2),  # 98.99 %
+        ([3.0, 2.0, 1.0, 0.1], 3, 4),  # 9, 4, 1 of 14.01; 6 of 6.1
+        ([1.0, 1.0, 1.0, 1.0], 4, 4),
+        ([5.0, 1e-3, 1e-3, 1e-3], 1, 1),
     ],
 )
-def test_directions_are_kept_to_99_percent_of_squared_singular_values(singular_values, k):
+def test_directions_are_kept_by_the_rule(singular_values, squared, plain):
     rng = np.random.default_rng(0)
     n, d = 40, len(singular_values)
     left = np.linalg.qr(np.column_stack([np.ones(n), rng.normal(size=(n, d))]))[0][:, 1:]  # orthonormal, no mean
     x = left @ np.diag(singular_values) @ rotation(d, rng)
     y = rng.normal(size=(n, 3))
-    result = similarity(x, y)
-    assert result.k_x == k
+    assert similarity(x, y).k_x == squared
+    assert similarity(x, y, rule="sum").k_x == plain
 
 
 def test_the_mean_runs_over_the_smaller_number_of_directions():
     x = np.random.default_rng(0).normal(size=(100, 5))
     result = similarity(x, x[:, :2], variance=1.0)
     assert (result.k_x, result.k_y) == (5, 2)
-    assert result.value == pytest.approx(1, abs=1e-9)
+    assert result.svcca == pytest.approx(1, abs=1e-9)
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, 1e6, -3.3e-7, 1 / 3])
-def test_a_constant_side_has_no_similarity(level):
-    x = np.random.default_rng(0).normal(size=(50, 4))
-    constant = np.full((50, 3), level)
-    assert similarity(x, constant) is None
-    assert similarity(constant, x, batch=7) is None
+@pytest.mark.parametrize("inside", [1, 3, 7])
+def test_a_subspace_of_the_other_is_fully_similar_by_correlation(inside):
+    x = np.random.default_rng(0).normal(size=(200, 8)) * np.geomspace(3, 1, 8)
+    result = similarity(x, x[:, :inside] @ rotation(inside, np.random.default_rng(1)), measures="all", variance=1.0)
+    assert [result.svcca, result.mean_cca, result.pwcca_y] == pytest.approx([1, 1, 1], abs=1e-9)
+    assert result.cka < 1 - 1e-3
+    assert result.procrustes < 1 - 1e-3
 
 
-def test_duplicated_and_constant_columns_add_nothing():
+@pytest.mark.parametrize("n", [40, 20_000])
+def test_unrelated_noise_scores_what_chance_gives(n):
+    """A d x d Gaussian matrix over sqrt(n) has mean singular value 8 / (3 pi) sqrt(d / n) = 0.85 sqrt(d / n)."""
     rng = np.random.default_rng(0)
-    x, y = related(rng)
-    doubled = np.column_stack([x, x, np.full(len(x), 7.0)])
-    plain, result = similarity(x, y, variance=1.0), similarity(doubled, y, variance=1.0)
-    assert (result.k_x, result.d_x) == (plain.k_x, 17)
-    assert result.value == pytest.approx(plain.value, abs=1e-8)
+    d = n // 300 or 2
+    results = [
+        similarity(rng.normal(size=(n, d)), rng.normal(size=(n, d)), measures="all", variance=1.0) for _ in range(20)
+    ]
+    if n > 1000:
+        assert np.mean([r.svcca for r in results]) == pytest.approx(8 / (3 * np.pi) * np.sqrt(d / n), rel=0.03)
+    debiased = [r.cka_debiased for r in results]
+    assert abs(np.mean(debiased)) < 3 * np.std(debiased) / np.sqrt(20) + 1e-9  # debiased: 0 on average
+    assert np.mean([r.cka for r in results]) > np.mean(debiased)
 
 
-@pytest.mark.parametrize("n", [2, 3, 10])
-def test_fewer_samples_than_features_is_finite(n):
-    rng = np.random.default_rng(0)
-    result = similarity(rng.normal(size=(n, 40)), rng.normal(size=(n, 30)), variance=1.0)
-    assert (result.k_x, result.k_y, result.n) == (n - 1, n - 1, n)
-    assert result.value == pytest.approx(1, abs=1e-6)  # n - 1 directions span everything: no evidence at all
+# --- properties ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", [None, 17])
-def test_a_large_common_offset_does_not_eat_the_digits(reference, batch):
-    x, y = related(np.random.default_rng(0))
-    expected = reference("svcca").svcca(x, y)[0]
-    assert similarity(x + 1e6, y - 1e6, batch=batch).value == pytest.approx(expected, abs=1e-6)
+@settings(deadline=None, max_examples=50)
+@given(seed=seeds, scale=st.floats(1e-3, 1e3), shift=st.floats(-1e3, 1e3), n=st.sampled_from([12, 300]))
+def test_rotation_scale_and_shift_of_a_side_change_nothing(seed, scale, shift, n):
+    rng = np.random.default_rng(seed)
+    x, y = related(rng, n=n, d_x=30 if n == 12 else 8)
+    moved = scale * x @ rotation(x.shape[1], rng) + shift * rng.normal(size=x.shape[1])
+    plain, changed = similarity(x, y, measures="all"), similarity(moved, y, measures="all")
+    assert (changed.k_x, changed.k_y) == (plain.k_x, plain.k_y)
+    for name in VALUES:
+        if name not in ("pwcca_x", "pwcca"):  # a sum of absolute values over x's own features: not rotation's
+            assert getattr(changed, name) == pytest.approx(getattr(plain, name), abs=1e-7), name
 
 
-@pytest.mark.parametrize("batch", [1, 7, 299])
-def test_streamed_in_pieces_equals_one_shot(batch):
-    x, y = related(np.random.default_rng(0))
-    whole, pieces = similarity(x, y), similarity(x, y, batch=batch)
-    assert pieces.value == pytest.approx(whole.value, abs=1e-9)
-    assert (pieces.n, pieces.k_x, pieces.k_y) == (whole.n, whole.k_x, whole.k_y)
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, scale=st.floats(1e-3, 1e3))
+def test_pwcca_ignores_scale_and_shift(seed, scale):
+    x, y = related(np.random.default_rng(seed))
+    assert similarity(scale * x + 5, y).pwcca == pytest.approx(similarity(x, y).pwcca, abs=1e-9)
 
 
-def test_an_empty_batch_changes_nothing():
-    moments = Moments(2, 2)
-    moments.update(np.zeros((0, 2)), np.zeros((0, 2)))
-    assert moments.n == 0
-    with pytest.raises(ParameterError, match="at least 2"):
-        svcca(moments)
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, n=st.sampled_from([10, 300]))
+def test_symmetric(seed, n):
+    x, y = related(np.random.default_rng(seed), n=n, d_x=20)
+    there, back = similarity(x, y, measures="all"), similarity(y, x, measures="all")
+    for name in ("svcca", "mean_cca", "pwcca", "cka", "cka_debiased", "procrustes"):
+        assert getattr(there, name) == pytest.approx(getattr(back, name), abs=1e-9)
+    assert there.pwcca_x == pytest.approx(back.pwcca_y, abs=1e-9)
+    assert (there.k_x, there.k_y, there.d_x, there.d_y) == (back.k_y, back.k_x, back.d_y, back.d_x)
 
 
-def test_float32_activations_are_summed_in_float64():
-    x, y = related(np.random.default_rng(0))
-    x32, y32 = x.astype(np.float32), y.astype(np.float32)
-    assert similarity(x32, y32).value == pytest.approx(similarity(x, y).value, abs=1e-5)
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, n=st.sampled_from([6, 20, 300]), single=st.booleans())
+def test_one_on_itself(seed, n, single):
+    x, _ = related(np.random.default_rng(seed), n=n, d_x=12)
+    x = x.astype(np.float32) if single else x
+    np.testing.assert_allclose(all_of(x, x), 1, atol=1e-9 if not single else 1e-5)
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    seed=seeds,
+    n=st.integers(4, 40),
+    d_x=st.integers(1, 30),
+    d_y=st.integers(1, 30),
+    rank=st.integers(1, 6),
+    offset=st.sampled_from([0.0, 1e4, -1e6]),
+    scale=st.sampled_from([1e-12, 1.0, 1e9]),
+)
+def test_every_value_is_in_its_range_whatever_the_data(seed, n, d_x, d_y, rank, offset, scale):
+    """Rank-deficient, constant and duplicated columns, n < d, offsets: finite and in range."""
+    rng = np.random.default_rng(seed)
+    x = scale * (rng.normal(size=(n, rank)) @ rng.normal(size=(rank, d_x)) + offset)
+    y = rng.normal(size=(n, d_y))
+    y[:, ::3] = offset
+    y[:, -1] = y[:, 0] = rng.normal(size=n)
+    result = similarity(x, y, measures="all")
+    for name in VALUES:
+        low = -1 if name == "cka_debiased" else 0
+        assert low <= getattr(result, name) <= 1, name
+    assert 1 <= result.k_x <= min(rank, n - 1, d_x)
+
+
+# --- slow twins ---------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=seeds,
+    d_x=st.integers(1, 10),
+    d_y=st.integers(1, 10),
+    variance=st.sampled_from([0.5, 0.9, 0.99, 1.0]),
+    rule=st.sampled_from(["squared", "sum"]),
+)
+def test_equals_the_formulas(reference, seed, d_x, d_y, variance, rule):
+    x, y = related(np.random.default_rng(seed), d_x=d_x, d_y=d_y)
+    result = all_of(x, y, variance=variance, rule=rule)
+    np.testing.assert_allclose(result, twins(reference, x, y, variance=variance, rule=rule), atol=1e-8)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=seeds, d_x=st.integers(30, 60), d_y=st.integers(1, 60))
+def test_the_gram_side_equals_the_formulas(reference, seed, d_x, d_y):
+    x, y = related(np.random.default_rng(seed), n=20, d_x=d_x, d_y=d_y)
+    assert gram_is_cheaper(20, d_x, d_y)
+    result, expected = all_of(x, y), twins(reference, x, y)
+    unique = [VALUES.index(name) for name in ("svcca", "mean_cca", "cka", "cka_debiased", "procrustes")]
+    np.testing.assert_allclose(result[unique], expected[unique], atol=1e-8)
+    np.testing.assert_allclose(result, expected, atol=1e-2)  # PWCCA: correlations of exactly 1 tie
 
 
 @pytest.mark.parametrize(
-    ("shape_x", "shape_y"), [((5, 2), (4, 3)), ((5, 3), (5, 3)), ((5, 2), (5,)), ((5, 2, 1), (5, 3))]
+    ("n", "d_x", "d_y"), [(3000, 112, 40), (2500, 320, 320), pytest.param(2000, 1920, 1920, marks=pytest.mark.slow)]
 )
-def test_wrong_shapes_are_refused(shape_x, shape_y):
-    with pytest.raises(ParameterError, match=r"need \(n, 2\) and \(n, 3\)"):
-        Moments(2, 3).update(np.zeros(shape_x), np.zeros(shape_y))
+@pytest.mark.parametrize("steep", [1.0, 10**-2.5], ids=["flat", "steep"])
+def test_wide_layers_equal_the_formulas(reference, n, d_x, d_y, steep):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, d_x)) * np.geomspace(1, steep, d_x) + 3
+    y = x[:, :d_y] @ rotation(d_y, rng) + rng.normal(size=(n, d_y)) * np.geomspace(1, steep, d_y)
+    single = x.astype(np.float32), y.astype(np.float32)
+    expected = twins(reference, *(side.astype(np.float64) for side in single))
+    tied = n - 1 < d_x + d_y
+    weighted = np.array([name.startswith("pwcca") for name in VALUES])
+    for result, tolerance in (
+        (similarity(*(side.astype(np.float64) for side in single), measures="all"), 1e-8),
+        (similarity(*single, measures="all"), 1e-4),
+        (similarity(*single), 1e-4),  # without mean CCA, whose products are float64 always
+    ):
+        assert any("PWCCA is defined to about 1e-2" in text for text in result.warnings) == tied
+        got = np.array([getattr(result, name) for name in VALUES], dtype=float)
+        asked = ~np.isnan(got)
+        np.testing.assert_allclose(got[asked & ~weighted], expected[asked & ~weighted], atol=tolerance)
+        np.testing.assert_allclose(got[asked & weighted], expected[asked & weighted], atol=1e-2 if tied else tolerance)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("side", [0, 1])
-@pytest.mark.parametrize("after", [0, 1])
-def test_values_that_are_not_finite_are_refused(bad, side, after):
-    batch = np.random.default_rng(0).normal(size=(5, 2))
-    moments = Moments(2, 2)
-    for _ in range(after):
-        moments.update(batch, batch)
-    pair = [batch.copy(), batch.copy()]
-    pair[side][3, 1] = bad
-    with pytest.raises(ParameterError, match="not finite"):
-        moments.update(*pair)
-    assert moments.n == 5 * after  # what was gathered before still counts
+@pytest.mark.parametrize(("d_x", "d_y"), [(6, 6), (6, 4), (4, 6)])
+def test_correlations_of_zero_do_not_upset_the_weights(reference, d_x, d_y):
+    """One shared direction, the others orthogonal by construction: all but one correlation are 0."""
+    rng = np.random.default_rng(0)
+    q = np.linalg.qr(np.column_stack([np.ones(60), rng.normal(size=(60, 12))]))[0][:, 1:]
+    x = q[:, :d_x] * np.geomspace(4, 1, d_x)
+    y = np.column_stack([q[:, 0], q[:, 6 : 5 + d_y]])
+    result = similarity(x, y, measures=["mean_cca", "pwcca"])
+    assert result.mean_cca == pytest.approx(1 / min(d_x, d_y), abs=1e-9)
+    assert 0 < result.pwcca_x < 1
+    # The variates of correlation 0 may be any basis; the one that is shared weighs 1 of at least as much again.
+    assert any("tie" in text for text in result.warnings)
+    if d_x == d_y:  # all of x is used: left and right vectors are complete
+        assert result.pwcca_y == pytest.approx(reference("similarity").pwcca(y, x), abs=0.1)
 
 
-@pytest.mark.parametrize("variance", [0.0, -1.0, 1.1, np.nan])
-def test_an_impossible_share_of_variance_is_refused(variance):
-    x = np.eye(4)
-    with pytest.raises(ParameterError, match="variance="):
-        similarity(x, x, variance=variance)
+@settings(deadline=None, max_examples=20)
+@given(seed=seeds, cuts=st.sets(st.integers(1, 299), max_size=5))
+def test_streamed_in_any_pieces_equals_one_shot(seed, cuts):
+    x, y = related(np.random.default_rng(seed))
+    moments = Moments(8, 6)
+    for part in np.split(np.arange(300), sorted(cuts)):
+        moments.update(x[part], y[part])
+    streamed = similarity_of_moments(moments, measures="all")
+    np.testing.assert_allclose([getattr(streamed, name) for name in VALUES], all_of(x, y), atol=1e-10)
+    assert dataclasses.asdict(similarity_of_moments(moments, measures="all")) == dataclasses.asdict(streamed)
+
+
+def test_streamed_float32_products_are_as_good_as_they_say():
+    x, y = related(np.random.default_rng(0))
+    moments = Moments(8, 6, products="float32")
+    moments.update(x, y)
+    assert similarity_of_moments(moments).svcca == pytest.approx(similarity(x, y).svcca, abs=1e-4)
+    with pytest.raises(ParameterError, match="mean_cca counts directions, which float32 products do not resolve"):
+        similarity_of_moments(moments, measures="all")
+
+
+def test_directions_lost_by_float32_products_are_told():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 40)) * np.r_[300, np.ones(39)]  # the rest has 4e-4 of the variance
+    moments = Moments(40, 40, products="float32")
+    moments.update(x, x + 0.1 * rng.normal(size=x.shape))
+    result = similarity_of_moments(moments, measures="svcca", variance=0.9999)
+    assert result.k_x < similarity(x, x, variance=0.9999).k_x
+    assert any("float32 products do not resolve the directions of 0.9999 (squared)" in t for t in result.warnings)
+
+
+# --- what breaks naive code ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, 1e6, -3.3e-7, 1 / 3])
+@pytest.mark.parametrize(("n", "dtype"), [(50, np.float64), (50, np.float32), (3, np.float64)])
+def test_a_constant_side_is_refused_with_the_reason(level, n, dtype):
+    x = np.random.default_rng(0).normal(size=(n, 4)).astype(dtype)
+    constant = np.full((n, 3), level, dtype=dtype)
+    for pair, side in (((x, constant), "y"), ((constant, x), "x"), ((constant, constant), "x and y")):
+        with pytest.raises(UndefinedError, match=rf"^{side} constant over all {n} samples"):
+            similarity(*pair)
+
+
+def test_a_side_that_varies_by_its_rounding_only_is_constant():
+    noise = np.float32(1000) * (1 + np.random.default_rng(0).choice([0, 1.2e-7], size=(50, 3)))
+    with pytest.raises(UndefinedError, match="y constant"):
+        similarity(np.eye(50, 4, dtype=np.float32), noise.astype(np.float32))
+
+
+def test_duplicated_and_constant_columns_add_nothing_and_are_told(reference):
+    x, y = related(np.random.default_rng(0))
+    doubled = np.column_stack([x, x, np.full(len(x), 7.0)])
+    plain = similarity(x, y, variance=1.0, measures="all")
+    result = similarity(doubled, y, variance=1.0, measures="all")
+    assert (result.k_x, result.d_x) == (plain.k_x, 17)
+    for name in ("svcca", "mean_cca", "pwcca_x", "pwcca_y", "cka", "cka_debiased", "procrustes"):
+        assert getattr(result, name) == pytest.approx(getattr(plain, name), abs=1e-8), name
+    assert "1 of 17 features of x are constant" in result.warnings
+
+
+@pytest.mark.parametrize("n", [4, 10])
+def test_fewer_samples_than_features(n):
+    rng = np.random.default_rng(0)
+    result = similarity(rng.normal(size=(n, 40)), rng.normal(size=(n, 30)), variance=1.0, measures="all")
+    assert (result.k_x, result.k_y, result.n) == (n - 1, n - 1, n)
+    assert result.svcca == pytest.approx(1, abs=1e-9)  # n - 1 directions span everything: no evidence at all
+    assert any(f"{n - 1} canonical correlations are 1 whatever the data" in text for text in result.warnings)
+
+
+def test_a_large_common_offset_does_not_eat_the_digits():
+    x, y = related(np.random.default_rng(0))
+    np.testing.assert_allclose(all_of(x + 1e6, y - 1e6), all_of(x, y), atol=1e-6)
+
+
+def test_a_first_part_unlike_the_rest_does_not_eat_the_digits(reference):
+    """Sums run around typical values of all rows, not of the first block."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9000, 5)), rng.normal(size=(9000, 4))
+    x[:2048] += 300
+    single = x.astype(np.float32), y.astype(np.float32)
+    expected = reference("similarity").svcca(*(side.astype(float) for side in single))[0]
+    assert similarity(*single).svcca == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_debiased_cka_needs_four_samples(n):
+    x = np.random.default_rng(0).normal(size=(n, 2))
+    with pytest.raises(UndefinedError, match=f"debiased CKA needs at least 4 samples; {n} given"):
+        similarity(x, x)
+    assert similarity(x, x, measures="cka").cka == pytest.approx(1)
+
+
+def test_debiased_cka_of_equally_distant_samples_is_refused():
+    with pytest.raises(UndefinedError, match="samples of x are all equally far from each other"):
+        similarity(np.eye(6), np.random.default_rng(0).normal(size=(6, 2)))
+
+
+def test_few_directions_and_few_samples_are_told():
+    rng = np.random.default_rng(0)
+    x = np.outer(rng.normal(size=30), [1, 2, 3, 4]) + 1e-3 * rng.normal(size=(30, 4))
+    texts = similarity(x, rng.normal(size=(30, 4))).warnings
+    assert any("n / d = 7.5 < 10" in text for text in texts)
+    assert "SVCCA rests on 1 direction(s)" in texts
+    assert similarity(rng.normal(size=(400, 4)), rng.normal(size=(400, 5))).warnings == ()
+
+
+# --- the call -----------------------------------------------------------------------------------------
+
+
+def test_only_what_is_asked_for_is_there():
+    x, y = related(np.random.default_rng(0))
+    for name in MEASURES:
+        result = dataclasses.asdict(similarity(x, y, measures=name))
+        there = {field for field in (*VALUES, "k_x", "k_y") if result[field] is not None}
+        expected = {"svcca": {"svcca", "k_x", "k_y"}, "pwcca": {"pwcca_x", "pwcca_y", "pwcca"}}
+        assert there == expected.get(name, {name})
+    default = similarity(x, y)
+    assert default.mean_cca is default.procrustes is None
+    assert None not in (default.svcca, default.pwcca, default.cka, default.cka_debiased)
+
+
+def test_arrays_and_tensors_mix():
+    x, y = related(np.random.default_rng(0))
+    expected = all_of(x, y)
+    np.testing.assert_allclose(all_of(torch.from_numpy(x), y), expected, atol=1e-12)
+    np.testing.assert_allclose(all_of(x.tolist(), torch.from_numpy(y).requires_grad_()), expected, atol=1e-12)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("n", "d"), [(3000, 200), (50, 200)])
+def test_tensors_on_a_gpu(n, d):
+    x, y = (side.astype(np.float32) for side in related(np.random.default_rng(0), n=n, d_x=d, d_y=d))
+    on_gpu = torch.from_numpy(x).cuda(), torch.from_numpy(y).cuda()
+    np.testing.assert_allclose(all_of(*on_gpu), all_of(x, y), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"measures": "rsa"}, "measures='rsa'; choose from svcca, mean_cca, pwcca, cka, cka_debiased, procrustes, all"),
+        ({"measures": ()}, "measures is empty"),
+        ({"rule": "cubed"}, "rule='cubed'; choose from squared, sum"),
+        *(({"variance": value}, "need 0 < variance <= 1") for value in (0.0, -1.0, 1.1, np.nan)),
+    ],
+)
+def test_impossible_choices_are_refused(options, text):
+    with pytest.raises(ParameterError, match=text.replace("(", r"\(")):
+        similarity(np.eye(5), np.eye(5), **options)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "text"),
+    [
+        (np.zeros((5, 2)), np.zeros((4, 2)), r"shapes \(5, 2\) and \(4, 2\)"),
+        (np.zeros(5), np.zeros((5, 2)), r"shapes \(5,\)"),
+        (np.zeros((5, 0)), np.zeros((5, 2)), r"shapes \(5, 0\)"),
+        (np.zeros((1, 2)), np.zeros((1, 2)), r"1 sample\(s\) have no covariance"),
+        (np.full((50, 2), np.nan), np.eye(50), "not finite"),
+        (np.full((5, 9), np.inf), np.eye(5), "not finite"),
+        (np.full((500, 2), np.inf, np.float32), np.eye(500, 2, dtype=np.float32), "not finite"),
+    ],
+)
+def test_impossible_activations_are_refused(x, y, text):
+    with pytest.raises(ParameterError, match=text):
+        similarity(x, y)

@@ -1,5 +1,6 @@
 """Made-up records with the shape and the numbers of real ones."""
 
+import itertools
 import math
 from types import SimpleNamespace
 
@@ -59,26 +60,137 @@ def sweep(probe="fuse", *, folds=(4,), upto=None, backbones=("efficientnet_lite0
     return Record(probe, {"blocks": blocks}, rows, {})
 
 
-def svcca(inits=("imagenet", "random"), *, runs=1):
+SIMILAR = {"imagenet": [0.945, 0.9, 0.79, 0.51, 0.49], "random": [0.79, 0.46, 0.26, 0.2, 0.31]}
+NULL = {"positions": [0.054, 0.086, 0.099, 0.114, 0.424], "pool": [0.15, 0.2, 0.28, 0.55, 0.97]}
+
+
+def similarity(value, null, **about):
+    """A row of ``tlprobe svcca``; half of the interval is 0.01, of the null's band 0.005."""
+    known, room = value is not None and null is not None, null is not None and null < 1
+    ends = {"ci_low": max(value - 0.01, 0), "ci_high": min(value + 0.01, 1)} if value is not None else {}
+    band = {"null_low": max(null - 0.005, 0), "null_high": min(null + 0.005, 1)} if null is not None else {}
+    return {
+        **{"backbone": "efficientnet_lite0", "fold": 4, "seed": 0, "epochs": 10, "against": "init", "epoch": None},
+        **{"n": 400, "n_clips": 400, "d_x": 40, "d_y": 40, "k_x": 37, "k_y": 38, "rule": "squared", "warnings": ""},
+        **dict.fromkeys(("ci_low", "ci_high", "null_low", "null_high")),
+        **{"measure": "svcca", "value": value, "null": null, **ends, **band},
+        "corrected": (value - null) / (1 - null) if known and room else None,
+        "n_permutations": 20 if null is not None else 0,
+        **about,
+    }
+
+
+def svcca_record(rows, mode, **params):
+    names = {name: list(dict.fromkeys(row[name[:-1]] for row in rows)) for name in ("blocks", "layers", "measures")}
+    conv = list(dict.fromkeys(row["conv"].partition(",")[0] for row in rows))
+    return Record("svcca", {"mode": mode, **names, "conv": conv, "n_positions": None, **params}, rows, {})
+
+
+def svcca(inits=("imagenet", "random"), *, runs=1, conv=("positions",), measures=("svcca",), mode="change", n_blocks=5):
+    """Before against after fine-tuning, or another run, by block."""
+    rows = []
+    for init, k, treatment, m, x in itertools.product(inits, range(runs), conv, range(len(measures)), range(n_blocks)):
+        null = NULL[treatment][x] * (0.6 if init == "random" else 1)
+        value = SIMILAR.get(init, [0.9, 0.8, 0.75, 0.6, 0.4])[x] - 0.03 * k - 0.06 * m
+        rows.append(
+            similarity(
+                max(null + (1 - null) * value if treatment == "pool" else value, 0.0),
+                null,
+                **{"run": f"{init}{k}", "init": init, "seed": k, "measure": measures[m], "conv": treatment},
+                **{"block": BLOCKS[x + 1], "layer": f"{BLOCKS[x + 1]}.2"},
+                **({"epochs": 0, "against": init} if init == "random pair" else {}),
+                **({"against": "full-efficientnet_lite0-fold4-seed1-b136233658"} if mode == "against" else {}),
+            )
+        )
+    return svcca_record(rows, mode)
+
+
+def svcca_layers(inits=("imagenet", "random"), *, runs=1, sizes=(1, 13, 25, 97, 65), **options):
+    """Every convolution; the sizes of the blocks are those of densenet201 by default."""
+    rng = np.random.default_rng(3)
+    names = [(BLOCKS[b + 1], f"features.{b}.conv{k}") for b, size in enumerate(sizes) for k in range(size)]
+    depth = np.linspace(0, 4, len(names))
+    rows = [
+        similarity(
+            float(np.clip(np.interp(at, range(5), SIMILAR[init]) + rng.normal(0, 0.02) - 0.03 * k, 0, 1)),
+            float(np.interp(at, range(5), NULL["positions"])),
+            **{"run": f"{init}{k}", "init": init, "block": block, "layer": layer, "conv": "positions"},
+        )
+        for init in inits
+        for k in range(runs)
+        for at, (block, layer) in zip(depth, names, strict=True)
+    ]
+    return svcca_record(rows, "change", **options)
+
+
+def svcca_grid(inits=("imagenet",), *, runs=1, measures=("svcca",), n=5, against="init"):
+    """Every layer against every other; n layers, one a block up to 5."""
+    names = [(BLOCKS[1 + x * 5 // max(n, 5)], f"layer{x}") for x in range(n)]
+    rows = [
+        similarity(
+            max(0.0, math.exp(-abs(x - y) * 4 / n) * (0.95 - 0.4 * x / n) - 0.05 * m),
+            0.1,
+            **{"run": f"{init}{k}", "init": init, "seed": k, "measure": measure, "against": against},
+            **{"block": names[x][0], "layer": names[x][1], "block_y": names[y][0], "layer_y": names[y][1]},
+            conv="positions" if x == y else f"positions, pooled to {64 >> max(x, y)} x {64 >> max(x, y)}",
+        )
+        for init in inits
+        for k in range(runs)
+        for m, measure in enumerate(measures)
+        for x in range(n)
+        for y in range(n)
+    ]
+    return svcca_record(rows, "grid")
+
+
+def svcca_training(inits=("imagenet", "random"), *, runs=1, measures=("svcca",), epochs=(0, 1, 2, 5, 8), per_block=1):
+    """Each kept epoch against the end, epoch 10."""
+    rows = [
+        similarity(
+            1 - (1 - SIMILAR[init][x] + 0.01 * k) * math.exp(-epoch / 3),
+            NULL["positions"][x],
+            **{"run": f"{init}{k}", "init": init, "seed": k, "measure": measure, "against": "final", "epoch": epoch},
+            **{"block": BLOCKS[x + 1], "layer": f"{BLOCKS[x + 1]}.{part}", "conv": "positions"},
+        )
+        for init in inits
+        for k in range(runs)
+        for measure in measures
+        for epoch in epochs
+        for x in range(5)
+        for part in range(per_block)
+    ]
+    return svcca_record(rows, "training")
+
+
+def weight_distance(inits=("imagenet", "random"), *, runs=1):
     blocks = BLOCKS[1:]
-    curves = {"imagenet": [0.97, 0.93, 0.82, 0.66, 0.48], "random": [0.61, 0.45, 0.37, 0.33, 0.29]}
+    moved = {"imagenet": [0.016, 0.044, 0.065, 0.123, 0.177], "random": [0.042, 0.046, 0.064, 0.09, 0.123]}
+    means = {"imagenet": [0.13, 0.14, 0.15, 0.13, 0.16], "random": [0.43, 0.44, 0.45, 0.47, 0.49]}
+    log_stds = {"imagenet": [0.41, 0.22, 0.14, 0.14, 0.18], "random": [0.93, 0.58, 0.46, 0.42, 0.51]}
     rows = [
         {
             "run": f"runs/{init}{k}",
+            "backbone": "efficientnet_lite0",
             "init": init,
+            "fold": 4,
+            "seed": k,
+            "epochs": 10,
+            "epoch": None,
             "block": block,
-            "layer": f"blocks.{x}",
-            "measure": "svcca",
-            "value": curves.get(init, [0.9, 0.8, 0.75, 0.6, 0.4])[x] - 0.03 * k,
-            "null": 0.08 + 0.03 * x - (0.04 if init == "random" else 0),
-            "n": 400 * (64 >> x) ** 2,
-            "n_clips": 400,
+            "relative_l2": moved[init][x] * (1 + 0.1 * k),
+            "cosine": 1 - moved[init][x] ** 2 / 2,
+            "norm_relative_l2": 0.007 if init == "imagenet" else 0.02,
+            "n_weights": 1800 << 2 * x,
+            "n_norm_weights": 160 << x,
+            "bn_mean_shift": means[init][x] * (1 + 0.1 * k),
+            "bn_log_std_shift": log_stds[init][x] * (1 + 0.1 * k),
+            "n_bn_channels": 80 << x,
         }
         for init in inits
         for k in range(runs)
         for x, block in enumerate(blocks)
     ]
-    return Record("svcca", {"blocks": blocks}, rows, {})
+    return Record("weight_distance", {"blocks": blocks}, rows, {})
 
 
 def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0):
@@ -158,5 +270,15 @@ def fit(epochs=10):
 def fake():
     """Makers of records, by probe."""
     return SimpleNamespace(
-        sweep=sweep, svcca=svcca, attribute=attribute, evaluate=evaluate, ensemble=ensemble, fit=fit, blocks=BLOCKS
+        sweep=sweep,
+        svcca=svcca,
+        svcca_layers=svcca_layers,
+        svcca_grid=svcca_grid,
+        svcca_training=svcca_training,
+        weight_distance=weight_distance,
+        attribute=attribute,
+        evaluate=evaluate,
+        ensemble=ensemble,
+        fit=fit,
+        blocks=BLOCKS,
     )

@@ -8,13 +8,44 @@ import pytest
 from PIL import Image
 
 from tlprobe.errors import ParameterError
-from tlprobe.plots.figure import PROBES, render, save_figure, save_with_record
+from tlprobe.plots.figure import render, save_figure, save_with_record
+from tlprobe.plots.panels import PROBES
 from tlprobe.records import Record
 
 
 @pytest.fixture
 def fig2(fake):
-    return [fake.svcca(), fake.sweep("fuse"), fake.sweep("freeze"), fake.sweep("cutoff")]
+    both = ("positions", "pool")
+    return [fake.svcca(conv=both), fake.sweep("fuse"), fake.sweep("freeze"), fake.sweep("cutoff")]
+
+
+@pytest.fixture
+def similarities(fake):
+    """Records of ``tlprobe svcca`` with much to find room for."""
+    inits, measures = ("imagenet", "random", "random pair"), ("svcca", "pwcca", "cka")
+    long = fake.svcca(("my_very_long_pretraining_run_on_audioset.safetensors", "random"), mode="against")
+    return {
+        "change": fake.svcca(inits, conv=("positions", "pool")),
+        "six runs": fake.svcca(("imagenet",), runs=6),
+        "one block": fake.svcca(n_blocks=1),
+        "measures": fake.svcca(measures=measures, conv=("positions", "pool")),
+        "measures apart": fake.svcca(inits, measures=measures, conv=("positions", "pool")),
+        "layers": fake.svcca_layers(),
+        "few layers": fake.svcca_layers(sizes=(1, 3, 4, 6, 6)),
+        "against": long,
+        "grid": fake.svcca_grid(),
+        "grids": fake.svcca_grid(("imagenet", "random", "x.pth"), n=8),
+        "grids of runs": fake.svcca_grid(runs=6),
+        "grid of layers": fake.svcca_grid(n=60, against="full-efficientnet_lite0-imagenet-fold4-seed0-b136233658"),
+        "training": fake.svcca_training(),
+        "training of runs": fake.svcca_training(runs=2, measures=measures),
+    }
+
+
+SIMILARITIES = [
+    *("change", "six runs", "one block", "measures", "measures apart", "layers", "few layers", "against"),
+    *("grid", "grids", "grids of runs", "grid of layers", "training", "training of runs"),
+]
 
 
 def letters(figure):
@@ -22,17 +53,29 @@ def letters(figure):
 
 
 def texts(figure):
-    """Return every visible text with something in it."""
+    """Return every text that is drawn, with something in it."""
     found = figure.findobj(lambda artist: isinstance(artist, mpl.text.Text) and artist.get_visible())
-    return [text for text in found if text.get_text().strip()]
+    axes = [axis for ax in figure.axes for axis in (ax.xaxis, ax.yaxis)]
+    beyond = {
+        tick.label1
+        for axis in axes
+        for tick in axis.get_major_ticks()
+        if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+    }
+    return [text for text in found if text.get_text().strip() and text not in beyond]
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_one_narrow_record(fig2):
+    figure = render(fig2[1:2])
+    assert (len(figure.axes), letters(figure), figure.get_figwidth()) == (1, [], 3.25)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
 def test_panels(fig2, n):
     figure = render(fig2[:n])
     assert len(figure.axes) == n
-    assert letters(figure) == (list("abcd")[:n] if n > 1 else [])
-    assert figure.get_figwidth() == (6.75 if n > 1 else 3.25)
+    assert letters(figure) == list("abcd")[:n]
+    assert figure.get_figwidth() == 6.75
     accuracies = figure.axes[1:]
     assert len({ax.get_ylim() for ax in accuracies}) <= 1
     if n == 3:  # side by side: one label for the shared axis
@@ -49,7 +92,36 @@ def test_shared_range_holds_every_point(fig2):
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 @pytest.mark.parametrize("width", ["single", "double"])
 def test_nothing_is_cut_off_and_no_text_covers_another(fig2, n, width):
-    figure = render(fig2[:n], width=width)
+    require_room(render(fig2[:n], width=width))
+
+
+@pytest.mark.parametrize("runs", [1, 3])
+@pytest.mark.parametrize("width", ["single", "double"])
+def test_two_panels_of_one_record_leave_each_other_room(fake, runs, width):
+    require_room(render([fake.weight_distance(runs=runs)], width=width))
+
+
+@pytest.mark.parametrize("kind", SIMILARITIES)
+def test_similarities_have_room_alone_and_among_others(similarities, fake, kind):
+    figure = render([similarities[kind]])
+    require_room(figure)
+    assert min(text.get_fontsize() for text in texts(figure)) >= 6
+    require_room(render([fake.sweep("fuse"), similarities[kind], fake.weight_distance()]))
+
+
+def test_parts_that_lay_themselves_out_stand_side_by_side_where_they_are_narrow(fake):
+    narrow = [fake.svcca_grid(), fake.svcca_training(("imagenet",))]
+    figure = render([fake.fit(), *narrow, fake.fit()])
+    require_room(figure)
+    left, right = figure.subfigs
+    assert (left.get_suptitle(), right.get_suptitle(), letters(figure)) == ("b", "c", ["a", "d"])
+    assert left.bbox.y0 == right.bbox.y0
+    assert left.bbox.x1 <= right.bbox.x0 + 1
+    assert len(render([*narrow, *narrow], width="single").subfigs) == 4
+
+
+def require_room(figure):
+    """Require that no text is cut off or covers another."""
     figure.draw_without_rendering()
     boxes = []
     for text in texts(figure):
@@ -58,7 +130,8 @@ def test_nothing_is_cut_off_and_no_text_covers_another(fig2, n, width):
         assert box.y0 >= -1, text
         assert box.x1 <= figure.bbox.x1 + 1, text
         assert box.y1 <= figure.bbox.y1 + 1, text
-        if not text.get_rotation() % 90:  # the box of slanted text is larger than the text
+        blank = text.get_rotation() % 90 or text.get_text().startswith("\n")  # boxes larger than their text
+        if not blank:
             boxes.append((box.padded(-1), text))
     for k, (box, text) in enumerate(boxes):
         for other, other_text in boxes[:k]:
@@ -66,16 +139,22 @@ def test_nothing_is_cut_off_and_no_text_covers_another(fig2, n, width):
 
 
 def test_legends_cover_no_data(fig2):
-    for ax in render(fig2).axes:
+    for ax in render([fig2[0], *fig2]).axes:
         assert ax.get_legend().get_window_extent().y0 >= ax.get_window_extent().y1
 
 
 def test_type_is_readable(fig2, fake):
-    for figure in (render(fig2), render([fake.attribute(2)]), render([fake.fit()])):
+    for figure in (render(fig2), render([fake.attribute(2)]), render([fake.fit()]), render([fake.weight_distance()])):
         assert min(text.get_fontsize() for text in texts(figure)) >= 6
 
 
-@pytest.mark.parametrize("kind", ["svcca", "sweep", "attribute", "evaluate", "ensemble", "fit"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("svcca", "svcca_layers", "svcca_grid", "weight_distance", "sweep"),
+        *("attribute", "evaluate", "ensemble", "fit"),
+    ],
+)
 def test_every_probe_saves_pdf_and_png(fake, kind, tmp_path):
     options = {"n": 1, "width": 40} if kind == "attribute" else {}
     pdf, png = save_with_record(getattr(fake, kind)(**options), tmp_path / "new", "picture")
@@ -105,7 +184,7 @@ def test_mixed_wide_and_narrow_panels(fake):
 
 
 def test_same_bytes_twice_whatever_the_users_settings(fig2, fake, tmp_path):
-    records = [*fig2[:2], fake.attribute(1, width=40, n_mels=32), fake.evaluate(4)]
+    records = [*fig2[:2], fake.attribute(1, width=40, n_mels=32), fake.evaluate(4), fake.svcca_grid(), fake.fit()]
     first = save_figure(render(records), tmp_path / "first.pdf")
     with mpl.rc_context({"font.size": 20, "pdf.fonttype": 3, "savefig.dpi": 30, "axes.grid": True}):
         second = save_figure(render(records), tmp_path / "second.png")
@@ -115,13 +194,13 @@ def test_same_bytes_twice_whatever_the_users_settings(fig2, fake, tmp_path):
 
 
 def test_same_bytes_from_the_saved_record_in_another_process(fake, tmp_path):
-    fake.evaluate(4).save(tmp_path)
+    fake.svcca(conv=("positions", "pool")).save(tmp_path)
     code = (
         "import sys; from tlprobe.records import Record; from tlprobe.plots.figure import render, save_figure;"
         f"save_figure(render([Record.load({str(tmp_path)!r})]), {str(tmp_path / 'there')!r})"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
-    save_figure(render([fake.evaluate(4)]), tmp_path / "here")
+    save_figure(render([fake.svcca(conv=("positions", "pool"))]), tmp_path / "here")
     for kind in ("pdf", "png"):
         assert (tmp_path / f"here.{kind}").read_bytes() == (tmp_path / f"there.{kind}").read_bytes()
 
@@ -140,7 +219,9 @@ def test_drawing_needs_no_torch_and_no_pyplot_figure(tmp_path):
 
 
 def test_a_notebook_draws_the_same_picture_under_its_own_settings(fig2, fake):
-    for records in (fig2[:3], [fake.fit()], [fake.attribute(1, width=40, n_mels=32)], [fake.evaluate(4)]):
+    alone = [fake.fit(), fake.weight_distance(), fake.attribute(1, width=40, n_mels=32), fake.evaluate(4)]
+    alone += [fig2[0], fake.svcca_grid(), fake.svcca_training()]
+    for records in (fig2[:3], *([record] for record in alone)):
         figure = render(records)
         before = [(text.get_text(), text.get_window_extent().bounds) for text in texts(figure)]
         figure.draw_without_rendering()
@@ -158,6 +239,11 @@ def test_matplotlib_settings_are_left_alone(fig2):
 def test_a_record_without_figure_is_named():
     with pytest.raises(ParameterError, match=r"probe='demo' has no figure; choose from svcca, fuse, "):
         render([Record("demo", {}, [], {})])
+
+
+def test_a_mode_without_figure_is_named():
+    with pytest.raises(ParameterError, match=r"mode=None of an svcca record has no figure; choose from change, "):
+        render([Record("svcca", {}, [], {})])
 
 
 def test_no_record_and_no_such_width(fake):
@@ -179,8 +265,9 @@ def test_a_stem_with_a_dot_in_a_saved_record(fake, tmp_path):
 
 
 @pytest.mark.parametrize("probe", PROBES)
-def test_empty_records_draw_a_note(probe):
-    figure = render([Record(probe, {}, [], {})])
+@pytest.mark.parametrize("mode", ["change", "against", "grid", "training"])
+def test_empty_records_draw_a_note(probe, mode):
+    figure = render([Record(probe, {"mode": mode}, [], {})])
     assert any("no " in text.get_text() for text in texts(figure))
 
 
@@ -189,7 +276,7 @@ def test_formula_signs_and_long_names_are_drawn_as_they_are(fake):
     record = fake.attribute(2, names=names, width=40, n_mels=32)
     figure = render([record, fake.evaluate(5, names=names)])
     figure.draw_without_rendering()
-    first = figure.subfigs[0].axes[0].get_title(loc="left")
+    first = figure.axes[0].get_title(loc="left")
     assert first.startswith(r"true: \$class xxx")
 
 

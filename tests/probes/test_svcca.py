@@ -1,4 +1,4 @@
-"""Weight change on whole networks: 1 on itself, a null below it, and activations nobody overwrote."""
+"""Weight change on whole networks: what each mode compares, what a row says, and activations nobody overwrote."""
 
 import copy
 import dataclasses
@@ -12,29 +12,18 @@ from torch import nn
 from tlprobe.errors import ParameterError
 from tlprobe.probes import svcca as module
 from tlprobe.probes.svcca import svcca
+from tlprobe.train.checkpoint import FileOptions
+from tlprobe.train.fit import fit
+from tlprobe.train.material import FitOptions
 
 BLOCK_NAMES = ["stem", "block1", "block2", "block3", "block4"]
 # efficientnet_lite0 at the end of each block: channels, and how many pixels one position stands for.
 CHANNELS = [16, 24, 40, 112, 1280]
 STRIDES = [2, 4, 8, 16, 32]
 
-ROW_TYPES = {
-    "run": str,
-    "init": str,
-    "block": str,
-    "layer": str,
-    "measure": str,
-    "value": float,
-    "null": float,
-    "n": int,
-    "n_clips": int,
-    "d_x": int,
-    "d_y": int,
-    "k_x": int,
-    "k_y": int,
-    "conv": str,
-    "rule": str,
-}
+TEXTS = ("run", "backbone", "init", "against", "block", "layer", "block_y", "layer_y", "measure", "conv", "rule")
+NUMBERS = ("value", "ci_low", "ci_high", "null", "null_low", "null_high", "corrected")
+COUNTS = ("fold", "seed", "epochs", "n_permutations", "n", "n_clips", "d_x", "d_y", "k_x", "k_y")
 
 
 @pytest.fixture
@@ -49,6 +38,7 @@ def compare(monkeypatch, tiny_checkpoint):
                 model.cut(until, seed=0)
         found = dataclasses.replace(tiny_checkpoint, _before=pair[0], _after=pair[1])
         monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found] * len(paths))
+        options = {"n_groups": 0, "n_permutations": 0} | options
         return svcca(["run"] * n, device="cpu", progress=False, **options)
 
     return call
@@ -56,17 +46,55 @@ def compare(monkeypatch, tiny_checkpoint):
 
 @pytest.fixture(scope="module")
 def record(tiny_run):
-    return svcca(tiny_run, device="cpu", progress=False)
+    return svcca(tiny_run, device="cpu", progress=False, n_groups=3)
+
+
+@pytest.fixture(scope="module")
+def small_runs(tmp_path_factory, tiny_data):
+    """Two seeds of a small network, with kept epochs; and the same on another fold."""
+    folder = tmp_path_factory.mktemp("small")
+    runs = {}
+    for name, changes in {"a": {}, "b": {"seed": 1}, "fold2": {"fold": 2}}.items():
+        options = FitOptions(
+            data=tiny_data,
+            backbone="timm/test_efficientnet",
+            weights="random",
+            changes={"epochs": 3, "batch_size": 8},
+            **changes,
+        )
+        runs[name] = fit(options, out=folder / name, device="cpu", keep_epochs=[1, 2], progress=False)
+    return runs
+
+
+def quick(ckpt, **options):
+    options = {"n_groups": 0, "n_permutations": 0} | options
+    return svcca(ckpt, device="cpu", progress=False, **options)
+
+
+# --- rows ---------------------------------------------------------------------------------------------
 
 
 def test_rows_have_what_scripts_rely_on(record, tiny_run):
     assert [row["block"] for row in record.rows] == BLOCK_NAMES == record.params["blocks"]
+    assert record.params["mode"] == "change"
     for row in record.rows:
-        assert {name: type(row[name]) for name in ROW_TYPES} == ROW_TYPES
+        assert {name: type(row[name]) for name in TEXTS} == dict.fromkeys(TEXTS, str)
+        assert {name: type(row[name]) for name in NUMBERS} == dict.fromkeys(NUMBERS, float)
+        assert {name: type(row[name]) for name in COUNTS} == dict.fromkeys(COUNTS, int)
         assert (row["run"], row["init"], row["measure"]) == (tiny_run.path.name, "imagenet", "svcca")
-        assert (row["conv"], row["rule"]) == ("positions", "squared")
-        assert 0 <= row["value"] <= 1
-        assert 0 <= row["null"] <= 1
+        assert (row["against"], row["epoch"], row["conv"], row["rule"]) == ("init", None, "positions", "squared")
+        assert (row["block_y"], row["layer_y"]) == (row["block"], row["layer"])
+        assert row["n_permutations"] == 20
+        assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
+        assert 0 <= row["null_low"] <= row["null"] <= row["null_high"] <= 1
+        assert row["corrected"] == pytest.approx((row["value"] - row["null"]) / (1 - row["null"]))
+
+
+def test_the_cost_is_stated(record):
+    seconds = record.provenance["seconds"]
+    assert set(seconds) == {"forward", "moments", "values", "intervals", "nulls"}
+    assert seconds["forward"] > 0
+    assert seconds["nulls"] > 0
 
 
 def test_every_position_of_every_held_out_clip_is_a_sample(record, tiny_run):
@@ -79,12 +107,38 @@ def test_every_position_of_every_held_out_clip_is_a_sample(record, tiny_run):
         assert 1 <= row["k_y"] <= channels
 
 
+def test_warnings_are_in_the_row_and_told(compare, caplog):
+    with caplog.at_level("INFO", logger="tlprobe"):
+        rows = compare().rows
+    for row in rows:  # clips, not positions, are independent
+        assert f"n_clips / d = {6 / row['d_x']:.3g} < 10: much of a canonical correlation is chance" in row["warnings"]
+        told = [entry.getMessage() for entry in caplog.records if f" {row['layer']} (" in entry.getMessage()]
+        assert len(told) == 1
+        assert row["warnings"] in told[0]
+    certain = [row["block"] for row in rows if "whatever the data" in row["warnings"]]
+    assert certain == [row["block"] for row in rows if row["n"] - 1 < 2 * row["d_x"]]
+    assert "block4" in certain
+    assert "stem" not in certain
+
+
+def test_warnings_of_many_layers_are_counted(compare, caplog):
+    with caplog.at_level("INFO", logger="tlprobe"):
+        compare(layers="all", conv="pool")
+    assert any("comparisons have warnings: see the record" in entry.message for entry in caplog.records)
+    assert len(caplog.records) < 3
+
+
+# --- before against after -----------------------------------------------------------------------------
+
+
 def test_a_network_that_did_not_change_is_1_in_every_block(compare, tiny_checkpoint):
-    record = compare(before=copy.deepcopy(tiny_checkpoint.after()))
-    assert [row["value"] for row in record.rows] == pytest.approx([1.0] * 5, abs=1e-6)
+    record = compare(before=copy.deepcopy(tiny_checkpoint.after()), n_permutations=20, measures="all", n_groups=2)
     for row in record.rows:
-        assert row["null"] < 0.95  # other clips: what is left is shared by all clips, or chance
-        assert row["k_x"] == row["k_y"]
+        assert row["value"] == pytest.approx(1.0, abs=1e-6), row["measure"]
+        assert row["ci_low"] == pytest.approx(1.0, abs=1e-5)
+        if row["measure"] in ("svcca", "cka_debiased") and row["block"] != "block4":
+            assert row["null"] < 0.95  # other clips: what is left is shared by all clips, or chance
+            assert row["k_x"] == row["k_y"]
 
 
 def test_training_changed_something_and_less_than_other_weights_would(record, compare, random_network):
@@ -114,22 +168,15 @@ def test_the_value_is_that_of_the_definition(record, tiny_checkpoint):
     assert row["value"] == pytest.approx(correlations.mean(), abs=1e-4)
 
 
-def test_later_in_place_layers_do_not_reach_back(random_model):
-    """Each block here begins by overwriting its input, as DenseNet's and others' ReLUs do."""
+def test_later_in_place_layers_do_not_reach_back(compare, tiny_checkpoint):
+    """Each block begins by overwriting its input, as DenseNet's and others' ReLUs do: a hook must not see it."""
+    plain, hasty = copy.deepcopy(tiny_checkpoint.after()), copy.deepcopy(tiny_checkpoint.after())
     for name in BLOCK_NAMES[1:]:
-        random_model.blocks[name].insert(0, nn.ReLU(inplace=True))
-    random_model.eval()
-    x = torch.randn(2, 3, 64, 32, generator=torch.Generator().manual_seed(0))
-    got = dict(module._activations(random_model, x))
-    for number, name in enumerate(BLOCK_NAMES):
-        with torch.no_grad():
-            out = x
-            for earlier in BLOCK_NAMES[: number + 1]:
-                out = random_model.blocks[earlier](out)
-        n, d, height, width = out.shape
-        expected = out.numpy().transpose(0, 2, 3, 1).reshape(n, height * width, d)
-        np.testing.assert_array_equal(got[name], expected)
-    assert got["stem"].min() < 0  # the ReLU would have shown
+        plain.blocks[name][0].register_forward_pre_hook(lambda module, inputs: (inputs[0].relu(),))
+        hasty.blocks[name][0].register_forward_pre_hook(lambda module, inputs: (inputs[0].relu_(),))
+    rows = compare(before=plain, after=hasty, until="block2").rows
+    assert [row["value"] for row in rows] == pytest.approx([1.0] * 3, abs=1e-9)
+    assert [row["k_x"] for row in rows] == [row["k_y"] for row in rows]
 
 
 def test_a_block_that_says_nothing_has_no_value(compare, tiny_checkpoint):
@@ -137,27 +184,160 @@ def test_a_block_that_says_nothing_has_no_value(compare, tiny_checkpoint):
     with torch.no_grad():
         for tensor in silent.blocks["block2"].parameters():
             tensor.zero_()
-    rows = compare(until="block2", after=silent).rows
+    rows = compare(until="block2", after=silent, n_groups=2, n_permutations=20).rows
     assert [row["value"] is None for row in rows] == [False, False, True]
-    assert rows[2]["null"] is None
+    assert [rows[2][name] for name in NUMBERS] == [None] * len(NUMBERS)
     assert rows[2]["k_x"] is rows[2]["k_y"] is None
+    assert rows[2]["n_permutations"] == 0
+    assert "y constant" in rows[2]["warnings"]
 
 
-def test_several_runs_are_rows_of_one_record(compare, record):
-    both = compare(until="block2", n=2)
-    assert both.rows == record.rows[:3] * 2  # and the same numbers each time
+def test_several_runs_are_rows_of_one_record(compare):
+    one, both = compare(until="block2"), compare(until="block2", n=2)
+    assert both.rows == one.rows * 2
     assert both.params["blocks"] == BLOCK_NAMES[:3]
 
 
-def test_impossible_variance(compare):
-    with pytest.raises(ParameterError, match=r"variance=1.5; need 0 < variance <= 1"):
-        compare(until="stem", variance=1.5)
+def test_measures_treatments_and_layers_multiply(compare):
+    rows = compare(
+        until="block1", measures=["cka", "svcca"], conv=["pool", "positions"], layers=["stem", "block1"]
+    ).rows
+    assert [(row["conv"], row["block"], row["measure"]) for row in rows] == [
+        (conv, block, name)
+        for conv in ("pool", "positions")
+        for block in ("stem", "block1")
+        for name in ("svcca", "cka")
+    ]
 
 
-def test_too_few_positions_are_told(compare, caplog):
-    with caplog.at_level("INFO", logger="tlprobe"):
-        rows = compare().rows
-    told = {entry.args[1] for entry in caplog.records if "are few" in entry.message}
-    assert told == {row["block"] for row in rows if row["n"] < 5 * row["d_x"]}
-    assert "block4" in told
-    assert "stem" not in told
+def test_every_convolution_can_be_compared_by_its_own_name(compare, tiny_checkpoint):
+    rows = compare(layers="all", conv="pool").rows
+    names = [row["layer"] for row in rows]
+    assert {"conv_stem", "conv_head", "blocks.3.1.conv_dw"} <= set(names)
+    assert len(names) == sum(isinstance(m, nn.Conv2d) for m in tiny_checkpoint.after().blocks.modules())
+    assert {row["block"] for row in rows} == set(BLOCK_NAMES)
+
+
+def test_two_random_networks_as_the_baseline(compare):
+    record = compare(until="block2", n=2, baseline="random-pair")
+    pair = [row for row in record.rows if row["init"] == "random pair"]
+    assert [row["block"] for row in pair] == BLOCK_NAMES[:3]  # once, though two runs share it
+    assert {(row["run"], row["against"]) for row in pair} == {("random pair", "random pair")}
+    assert all(0 < row["value"] < 0.9 for row in pair)
+    again = compare(until="block2", baseline="random-pair")
+    assert [row for row in again.rows if row["init"] == "random pair"] == pair
+
+
+# --- other modes --------------------------------------------------------------------------------------
+
+
+def test_run_against_run(small_runs):
+    record = quick(small_runs["a"], against=small_runs["b"])
+    assert record.params["mode"] == "against"
+    assert record.params["against"] == "b"
+    assert record.params["runs"] == ["a"]
+    assert {(row["run"], row["against"]) for row in record.rows} == {("a", "b")}
+    same = quick(small_runs["a"], against=small_runs["a"].path)
+    assert [row["value"] for row in same.rows] == pytest.approx([1.0] * 5, abs=1e-6)
+    back = quick(small_runs["b"], against=small_runs["a"])
+    assert [row["value"] for row in back.rows] == pytest.approx([row["value"] for row in record.rows], abs=1e-6)
+
+
+def test_runs_that_share_no_clips_are_refused(small_runs, tiny_run):
+    with pytest.raises(ParameterError, match="a holds out fold 1, fold2 fold 2: they share no held-out clips"):
+        quick(small_runs["a"], against=small_runs["fold2"])
+    rows = quick(small_runs["a"], against=small_runs["fold2"], split="all").rows
+    assert rows[0]["n_clips"] == 30
+    with pytest.raises(ParameterError, match="do not match one by one"):
+        quick(small_runs["a"], against=tiny_run, layers="all")
+
+
+def test_grid_compares_all_with_all(small_runs):
+    record = quick(small_runs["a"], grid=True)
+    assert record.params["mode"] == "grid"
+    assert [(row["block"], row["block_y"]) for row in record.rows] == [(x, y) for x in BLOCK_NAMES for y in BLOCK_NAMES]
+    change = quick(small_runs["a"]).rows
+    diagonal = [row for row in record.rows if row["block"] == row["block_y"]]
+    assert [row["value"] for row in diagonal] == pytest.approx([row["value"] for row in change], abs=1e-9)
+    assert any("pooled to" in row["conv"] for row in record.rows)
+    with_other = quick(small_runs["a"], against=small_runs["b"], grid=True)
+    assert {row["against"] for row in with_other.rows} == {"b"}
+    assert with_other.params["mode"] == "grid"
+
+
+def test_over_training_goes_from_the_start_to_the_end(small_runs):
+    record = quick(small_runs["a"], over_training=True)
+    assert record.params["mode"] == "training"
+    assert [row["epoch"] for row in record.rows] == [0] * 5 + [1] * 5 + [2] * 5
+    assert {row["against"] for row in record.rows} == {"final"}
+    change = quick(small_runs["a"]).rows
+    start = [row["value"] for row in record.rows[:5]]
+    assert start == pytest.approx([row["value"] for row in change], abs=1e-6)
+    last = [row["value"] for row in record.rows[10:]]
+    assert np.mean(last) > np.mean(start)  # nearer to the end
+
+
+def test_runs_without_kept_epochs_have_no_training_to_show(tiny_run):
+    with pytest.raises(ParameterError, match="tiny kept no epochs to compare; train with `tlprobe fit --keep-epochs`"):
+        quick(tiny_run, over_training=True)
+
+
+# --- clips --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("split", "n"), [("held-out", 6), ("train", 24), ("all", 30)])
+def test_splits(small_runs, split, n):
+    rows = quick(small_runs["a"], split=split, layers="stem").rows
+    assert [row["n_clips"] for row in rows] == [n]
+
+
+def test_a_draw_of_clips_is_seeded(small_runs):
+    def drawn(seed):
+        return quick(small_runs["a"], split="all", n_clips=8, layers="stem", seed=seed).rows
+
+    assert drawn(0)[0]["n_clips"] == 8
+    assert drawn(0) == drawn(0)
+    assert drawn(0)[0]["value"] != drawn(1)[0]["value"]
+    with pytest.raises(ParameterError, match="n_clips=7, but the held-out clips of a are 6"):
+        quick(small_runs["a"], n_clips=7)
+
+
+# --- refusals -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"variance": 1.5}, "variance=1.5; need 0 < variance <= 1"),
+        ({"rule": "plain"}, "rule='plain'; choose from squared, sum"),
+        ({"measures": "rsa"}, "measures='rsa'; choose from svcca"),
+        ({"conv": "dft"}, "conv='dft'; choose from positions, pool, flatten"),
+        ({"conv": []}, "conv is empty"),
+        ({"split": "test"}, "split='test'; choose from held-out, train, all"),
+        ({"n_clips": 1}, "n_clips=1; need at least 2"),
+        ({"n_positions": 0}, "n_positions=0; need at least 1"),
+        ({"n_groups": 1}, r"n_groups=1; need 0 \(no intervals\) or at least 2"),
+        ({"n_permutations": 19}, r"n_permutations=19; need 0 \(no null\) or at least 20"),
+        ({"memory_gb": 0}, "memory_gb=0; need more than 0"),
+        ({"baseline": "noise"}, "baseline='noise'; the only one is random-pair"),
+        ({"baseline": "random-pair", "grid": True}, "random-pair baseline stands beside before against after"),
+        ({"over_training": True, "grid": True}, "over training and grid do not go together"),
+        ({"over_training": True, "against": "x"}, "over training and against another run do not go together"),
+    ],
+)
+def test_impossible_choices_are_refused_before_anything_is_opened(options, text):
+    with pytest.raises(ParameterError, match=text):
+        svcca("nowhere", device="cpu", **options)
+
+
+def test_an_unknown_layer_is_refused_with_the_choices(compare):
+    with pytest.raises(ParameterError, match=r"layer 'layer1' is not in efficientnet_lite0.*choose blocks, all"):
+        compare(layers="layer1")
+
+
+def test_a_weight_file_with_its_start(tiny_run, tiny_data):
+    options = FileOptions(backbone="efficientnet_lite0", fold=1, before="imagenet")
+    record = quick(tiny_run.path / "weights.safetensors", data=tiny_data, options=options, layers="stem")
+    expected = quick(tiny_run, layers="stem").rows[0]
+    assert record.rows[0]["init"] == "imagenet"
+    assert record.rows[0]["value"] == pytest.approx(expected["value"], abs=1e-6)

@@ -160,11 +160,21 @@ def test_resume_of_nothing_and_of_a_finished_run(small, material, straight, tmp_
 
 
 def test_epochs_that_are_kept_survive(small, material, straight, stopped):
-    out = stopped(3, keep_epochs=1)
-    small.train(material, out, resume=True, keep_epochs=1)
-    kept = sorted(file.name for file in (out / "epochs").iterdir())
-    assert kept == ["0001.safetensors", "0002.safetensors", "0003.safetensors"]
+    out = stopped(3, keep_epochs=[1, 2])
+    run = small.train(material, out, resume=True, keep_epochs="all")  # the third is still to come
+    assert run.kept_epochs == (1, 2, 3)
     assert (out / "epochs" / "0003.safetensors").read_bytes() == (straight.path / "weights.safetensors").read_bytes()
+
+
+def test_an_epoch_that_was_passed_and_not_kept_is_told_before_training(small, material, straight, stopped, monkeypatch):
+    out = stopped(3, keep_epochs=[2])
+    with monkeypatch.context() as patch:
+        stop_before(patch, 3)  # an epoch would raise Stopped
+        with pytest.raises(ParameterError, match=r"run is past epoch 1 of --keep-epochs, .* --overwrite, or leave"):
+            small.train(material, out, resume=True, keep_epochs=[1, 2, 3])
+    run = small.train(material, out, resume=True, keep_epochs=[2, 3])
+    assert run.kept_epochs == (2, 3)
+    require_same(run, straight)
 
 
 def test_what_a_resume_needs_is_named_when_it_is_damaged(small, material, stopped):

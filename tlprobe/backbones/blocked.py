@@ -181,6 +181,18 @@ class BlockedCNN(nn.Module):
         """Return original tensor name -> block; the blocks that a cut has dropped are included."""
         return dict(self._block_of)
 
+    def layers(self) -> dict[str, tuple[str, nn.Module]]:
+        """Return original module name -> its block and itself, for every module of the blocks that holds tensors.
+
+        Input to output as far as the original lists its modules so; the head is not among them.
+        """
+        found: dict[str, tuple[str, nn.Module]] = {}
+        for name, key in self._chain_name.items():
+            layer = name.rpartition(".")[0]
+            if layer not in found:
+                found[layer] = (self._block_of[name], self.blocks.get_submodule(key.rpartition(".")[0]))
+        return found
+
     def load_original_state(
         self, state: Mapping[str, torch.Tensor], *, blocks: Sequence[str] | None = None, head: bool
     ) -> None:

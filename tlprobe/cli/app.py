@@ -81,6 +81,7 @@ def run(arguments: list[str]) -> int:
     # Importing these registers their verbs.
     import tlprobe.cli.draw
     import tlprobe.cli.read
+    import tlprobe.cli.similarity
     import tlprobe.cli.train  # noqa: F401
 
     if not arguments:

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from tlprobe.train.checkpoint import FileOptions
     from tlprobe.train.material import FitOptions
 
-__all__ = ["Ckpt", "Data", "Debug", "Device", "Out", "Overwrite", "Quiet", "RunData", "file_options", "fit_options"]
+__all__ = [
+    "Ckpt",
+    "Data",
+    "Debug",
+    "Device",
+    "MoreRuns",
+    "Out",
+    "Overwrite",
+    "Quiet",
+    "RunData",
+    "file_options",
+    "fit_options",
+]
 
 Data = Annotated[
     Path | None,
@@ -38,6 +50,8 @@ Ckpt = Annotated[
         help="A run directory, or a weight file with --backbone, --data and --fold; several may follow.",
     ),
 ]
+
+MoreRuns = Annotated[list[Path], typer.Argument(metavar="[RUN]...", help="Further runs.", show_default=False)]
 
 _PANEL: dict[str, tuple[Any, str]] = {
     "esc10": (bool | None, "Only the ESC-10 subset of ESC-50. [default: no-esc10]"),

@@ -1,4 +1,4 @@
-"""Verbs that read a fine-tuned network: svcca, attribute, ensemble, eval."""
+"""Verbs that read a fine-tuned network: attribute, ensemble, eval."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,9 +7,9 @@ import typer
 
 from tlprobe.cli.app import app
 from tlprobe.cli.options import (
-    Ckpt,
     Debug,
     Device,
+    MoreRuns,
     Out,
     Overwrite,
     Quiet,
@@ -27,49 +27,6 @@ OneCkpt = Annotated[
 ]
 Clip = Annotated[list[Path], typer.Option(help="A recording: a path in the data set, or any file; several may follow.")]
 MoreClips = Annotated[list[Path], typer.Argument(metavar="[CLIP]...", help="Further recordings.", show_default=False)]
-MoreRuns = Annotated[list[Path], typer.Argument(metavar="[RUN]...", help="Further runs.", show_default=False)]
-
-
-@app.command()
-@file_options
-def svcca(
-    *,
-    ckpt: Ckpt,
-    more: MoreRuns = [],  # noqa: B006 - Typer copies it
-    data: RunData = None,
-    before: Annotated[
-        str | None, typer.Option(help="Of a weight file: what its training started from: imagenet, random or a file.")
-    ] = None,
-    before_seed: Annotated[
-        int | None, typer.Option(help="Of --before random. [default: 0]", show_default=False)
-    ] = None,
-    variance: Annotated[float, typer.Option(help="Share of variance that the directions kept explain.")] = 0.99,
-    seed: Annotated[int, typer.Option(help="Of the pairing of different clips for the null.")] = 0,
-    out: Out = Path("out/svcca"),
-    device: Device = "auto",
-    overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    debug: Debug = False,
-    given: dict[str, Any],
-) -> None:
-    """Compare each block before and after fine-tuning, on held-out clips (Fig. 2a)."""
-    ckpt = [*ckpt, *more]
-    asked = {"before": before, "before_seed": before_seed, "variance": variance, "seed": seed}
-    progress = begin(quiet=quiet)
-    options = to_file_options(given, ckpt=ckpt, before=before, before_seed=before_seed)
-
-    from tlprobe.probes.svcca import svcca as call
-
-    with claimed("svcca", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked) as claim:
-        record = call(ckpt, data=data, options=options, variance=variance, seed=seed, device=device, progress=progress)
-        for row in record.rows:
-            value = "constant" if row["value"] is None else f"{row['value']:.3f}"
-            null = "-" if row["null"] is None else f"{row['null']:.3f}"
-            typer.echo(
-                f"{row['run']}  {row['block']:>7}  svcca {value}  (different clips: {null}; "
-                f"n = {row['n']}, d = {row['d_x']}, k = {row['k_x']}, {row['k_y']})"
-            )
-        claim.deliver(record)
 
 
 @app.command()

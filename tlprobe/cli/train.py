@@ -31,7 +31,9 @@ def fit(
     device: Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
     overwrite: Overwrite = False,
-    keep_epochs: Annotated[int, typer.Option(min=0, help="Keep the state every so many epochs; 0: none.")] = 0,
+    keep_epochs: Annotated[
+        str | None, typer.Option(help="Epochs whose state is kept, e.g. 1,2,5,10, or all. [default: none]")
+    ] = None,
     quiet: Quiet = False,
     debug: Debug = False,
     given: dict[str, Any],
@@ -39,6 +41,7 @@ def fit(
     """Fine-tune a network on all folds but one, and score it on that one."""
     from tlprobe.plots.figure import save_with_record
     from tlprobe.train.fit import fit as call
+    from tlprobe.train.kept import parse_keep_epochs
 
     progress = begin(quiet=quiet)
     run = call(
@@ -47,7 +50,7 @@ def fit(
         device=device,
         resume=resume,
         overwrite=overwrite,
-        keep_epochs=keep_epochs,
+        keep_epochs=parse_keep_epochs(keep_epochs) if keep_epochs is not None else (),
         progress=progress,
     )
     row = run.record.rows[0]

@@ -1,191 +1,298 @@
-"""How similar are two representations of the same samples? SVCCA from streamed moments.
+"""How similar are two representations of the same samples? SVCCA and its family, on arrays.
 
-Conventions: activations are ``(n_samples, n_features)``; similarities are in [0, 1], 1 for equal up
-to an invertible linear map of the directions kept.
-Reference: Raghu et al. 2017, SVCCA, https://arxiv.org/abs/1706.05806. "99 % of variance" is taken at
-its word, as squared singular values of centred activations (their appendix sums the singular values
-themselves), and the mean runs over min(k_x, k_y) correlations, as in their code.
+Conventions: activations are ``(n_samples, n_features)`` and are centred first; every similarity is in
+[0, 1], 1 on itself (debiased CKA may go below 0). The definitions, with their sources, are in
+`tlprobe.numerics.canonical` and `tlprobe.numerics.cka`.
 """
 
 import dataclasses
+from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import scipy.linalg
+from tlprobe.errors import ParameterError, UndefinedError
+from tlprobe.numerics.canonical import Rule, Whitened, kept, mean_cca, pwcca, svcca
+from tlprobe.numerics.cka import cka, cka_debiased
+from tlprobe.numerics.moments import Moments
+from tlprobe.numerics.pairs import Pair, pair_of_moments
+from tlprobe.numerics.rows import pair_of_rows
 
-from tlprobe.errors import ParameterError
+__all__ = [
+    "MEASURES",
+    "Measured",
+    "Similarity",
+    "check_choices",
+    "measure",
+    "measure_names",
+    "similarity",
+    "similarity_of_moments",
+]
 
-__all__ = ["Moments", "Svcca", "svcca"]
+MEASURES = ("svcca", "mean_cca", "pwcca", "cka", "cka_debiased", "procrustes")
 
-FloatArray = npt.NDArray[np.float64]
-
-
-class Moments:
-    """Means and cross-products of two sets of activations, gathered batch by batch.
-
-    Sums are taken around a fixed shift (the first batch's means) in float64, so that a large common
-    offset does not eat the digits. Memory is d_x² + d_x·d_y + d_y² numbers, whatever n is.
-
-    Parameters
-    ----------
-    d_x, d_y : int > 0
-        Numbers of features.
-    """
-
-    def __init__(self, d_x: int, d_y: int) -> None:
-        self.n = 0
-        self.d_x, self.d_y = d_x, d_y
-        self._shift_x: FloatArray | None = None
-        self._shift_y: FloatArray | None = None
-        self._sum_x = np.zeros(d_x)
-        self._sum_y = np.zeros(d_y)
-        self._xx = np.zeros((d_x, d_x))
-        self._xy = np.zeros((d_x, d_y))
-        self._yy = np.zeros((d_y, d_y))
-
-    def update(self, x: npt.ArrayLike, y: npt.ArrayLike) -> None:
-        """Add a batch.
-
-        Parameters
-        ----------
-        x : array [shape=(n, d_x)]
-            One network's activations.
-        y : array [shape=(n, d_y)]
-            The other's, of the same samples in the same order.
-
-        Raises
-        ------
-        ParameterError
-            If the shapes do not fit, or a value is not finite.
-        """
-        x = np.asarray(x, dtype=np.float64)
-        y = np.asarray(y, dtype=np.float64)
-        if x.ndim != 2 or y.ndim != 2 or x.shape != (len(y), self.d_x) or y.shape != (len(x), self.d_y):
-            raise ParameterError(
-                f"activations of shapes {x.shape} and {y.shape} given; need (n, {self.d_x}) and (n, {self.d_y})"
-            )
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            raise ParameterError("activations hold values that are not finite")
-        if len(x) == 0:
-            return
-        if self._shift_x is None or self._shift_y is None:
-            self._shift_x, self._shift_y = x.mean(0), y.mean(0)
-        x = x - self._shift_x
-        y = y - self._shift_y
-        self.n += len(x)
-        self._sum_x += x.sum(0)
-        self._sum_y += y.sum(0)
-        self._xx += x.T @ x
-        self._xy += x.T @ y
-        self._yy += y.T @ y
-
-    @property
-    def scale_x(self) -> float:
-        """Largest magnitude of the shift of x: rounding is relative to it."""
-        return float(np.abs(self._shift_x).max()) if self._shift_x is not None else 0.0
-
-    @property
-    def scale_y(self) -> float:
-        """Largest magnitude of the shift of y."""
-        return float(np.abs(self._shift_y).max()) if self._shift_y is not None else 0.0
-
-    def centred(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return X'X, X'Y and Y'Y of the centred activations.
-
-        Raises
-        ------
-        ParameterError
-            If there are fewer than two samples.
-        """
-        if self.n < 2:
-            raise ParameterError(f"{self.n} sample(s) have no covariance; need at least 2")
-        return (
-            self._xx - np.outer(self._sum_x, self._sum_x) / self.n,
-            self._xy - np.outer(self._sum_x, self._sum_y) / self.n,
-            self._yy - np.outer(self._sum_y, self._sum_y) / self.n,
-        )
+_MANY = 10  # samples a feature, below which chance alone correlates by more than 0.27
+_FEW_DIRECTIONS = 3
 
 
 @dataclasses.dataclass(frozen=True)
-class Svcca:
-    """One similarity and what it rests on.
+class Similarity:
+    """Similarities of two sets of activations and what they rest on; None is a measure not asked for.
 
     Parameters
     ----------
-    value : float in [0, 1]
-        Mean canonical correlation.
-    k_x, k_y : int > 0
-        Directions kept on each side.
+    svcca, mean_cca, pwcca_x, pwcca_y, pwcca, cka, procrustes : float in [0, 1] or None
+        `pwcca` is the mean of those weighted by x's and by y's features.
+    cka_debiased : float in [-1, 1] or None
+    k_x, k_y : int > 0 or None
+        Directions that SVCCA kept.
     n, d_x, d_y : int > 0
         Samples and features.
+    warnings : tuple of str
+        What a reader should know before trusting a value.
     """
 
-    value: float
-    k_x: int
-    k_y: int
+    svcca: float | None
+    mean_cca: float | None
+    pwcca_x: float | None
+    pwcca_y: float | None
+    pwcca: float | None
+    cka: float | None
+    cka_debiased: float | None
+    procrustes: float | None
+    k_x: int | None
+    k_y: int | None
     n: int
     d_x: int
     d_y: int
+    warnings: tuple[str, ...]
 
 
-def svcca(moments: Moments, *, variance: float = 0.99) -> Svcca | None:
-    """Return the SVCCA similarity of two sets of activations.
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """The measures of a pair, each with its value or the reason why it has none.
+
+    Parameters
+    ----------
+    values : dict of str to float
+        By the names of `Similarity`'s fields.
+    undefined : dict of str to str
+        Measure -> reason.
+    k_x, k_y : int or None
+        See `Similarity`.
+    warnings : tuple of str
+    """
+
+    values: dict[str, float]
+    undefined: dict[str, str]
+    k_x: int | None
+    k_y: int | None
+    warnings: tuple[str, ...]
+
+
+def similarity(
+    x: Any,
+    y: Any,
+    *,
+    measures: str | Iterable[str] = ("svcca", "pwcca", "cka", "cka_debiased"),
+    variance: float = 0.99,
+    rule: Rule = "squared",
+) -> Similarity:
+    """Return how similar two sets of activations are.
+
+    float64 activations are multiplied in float64, float32 ones in float32 where that resolves every
+    direction; eigenproblems are float64 always.
+
+    Parameters
+    ----------
+    x : array or tensor [shape=(n, d_x)]
+        One network's activations.
+    y : array or tensor [shape=(n, d_y)]
+        The other's, of the same samples in the same order.
+    measures : str or iterable of str
+        Of ``svcca, mean_cca, pwcca, cka, cka_debiased, procrustes``; ``"all"`` for every one.
+    variance : float in (0, 1]
+        Share of the variance that the directions kept by SVCCA explain, at least.
+    rule : {"squared", "sum"}
+        Share of the sum of squared singular values (the variance), or of their plain sum (Raghu et al. 2017,
+        appendix A).
+
+    Returns
+    -------
+    similarity : Similarity
+
+    Raises
+    ------
+    UndefinedError
+        If a measure is not defined for these activations: a side is constant, or too few samples.
+    ParameterError
+        If shapes, values, measure names, `variance` or `rule` cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).normal(size=(500, 8))
+    >>> rotated = x @ np.linalg.qr(np.random.default_rng(1).normal(size=(8, 8)))[0]
+    >>> result = similarity(x, 3 * rotated + 7, measures=["svcca", "cka"])
+    >>> round(result.svcca, 6), round(result.cka, 6), result.k_x, result.warnings
+    (1.0, 1.0, 8, ())
+    """
+    names = measure_names(measures)
+    check_choices(variance=variance, rule=rule)
+    return _result(pair_of_rows(x, y, names), names, variance=variance, rule=rule)
+
+
+def similarity_of_moments(
+    moments: Moments,
+    *,
+    measures: str | Iterable[str] = ("svcca", "pwcca", "cka", "cka_debiased"),
+    variance: float = 0.99,
+    rule: Rule = "squared",
+) -> Similarity:
+    """Return how similar two sets of activations are, from moments gathered batch by batch.
 
     Parameters
     ----------
     moments : Moments
-        Of both.
-    variance : float in (0, 1]
-        Share of the variance that the directions kept explain, at least.
+        Of both; they stay as they are. Mean CCA needs float64 products.
+    measures, variance, rule
+        See `similarity`.
 
     Returns
     -------
-    result : Svcca or None
-        None if one side is constant: then no direction exists that could correlate.
+    similarity : Similarity
+
+    Raises
+    ------
+    UndefinedError
+        If a measure is not defined for these activations.
+    ParameterError
+        If there are fewer than two samples, or a choice is impossible.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> moments = Moments(3, 3)
+    >>> for seed in range(4):
+    ...     batch = np.random.default_rng(seed).normal(size=(50, 3))
+    ...     moments.update(batch, batch[:, ::-1])
+    >>> round(similarity_of_moments(moments, measures="svcca").svcca, 6)
+    1.0
+    """
+    names = measure_names(measures)
+    check_choices(variance=variance, rule=rule)
+    if "mean_cca" in names and moments.products != "float64":
+        raise ParameterError("mean_cca counts directions, which float32 products do not resolve; use float64 products")
+    pair = pair_of_moments(moments.centred(), names, overwrite=True)
+    return _result(pair, names, variance=variance, rule=rule)
+
+
+def _result(pair: Pair, names: tuple[str, ...], *, variance: float, rule: Rule) -> Similarity:
+    measured = measure(pair, names, variance=variance, rule=rule)
+    if measured.undefined:
+        raise UndefinedError("; ".join(dict.fromkeys(measured.undefined.values())))
+    fields = dict.fromkeys((field.name for field in dataclasses.fields(Similarity)), None)
+    about = {"k_x": measured.k_x, "k_y": measured.k_y, "n": pair.n, "d_x": pair.d_x, "d_y": pair.d_y}
+    return Similarity(**{**fields, **measured.values, **about, "warnings": measured.warnings})  # type: ignore[arg-type]
+
+
+def measure_names(measures: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the measures asked for, in their order here.
 
     Raises
     ------
     ParameterError
-        If `variance` is out of range or there are fewer than two samples.
+        If one is unknown, or there is none.
+    """
+    asked = (measures,) if isinstance(measures, str) else tuple(measures)
+    for name in asked:
+        if name not in (*MEASURES, "all"):
+            raise ParameterError(f"measures={name!r}; choose from {', '.join(MEASURES)}, all")
+    if not asked:
+        raise ParameterError(f"measures is empty; choose from {', '.join(MEASURES)}, all")
+    return MEASURES if "all" in asked else tuple(name for name in MEASURES if name in asked)
 
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).normal(size=(50, 3))
-    >>> moments = Moments(3, 3)
-    >>> moments.update(x, x @ [[2.0, 1.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 3.0]])
-    >>> result = svcca(moments, variance=1.0)
-    >>> round(result.value, 6), result.k_x, result.k_y
-    (1.0, 3, 3)
+
+def check_choices(*, variance: float, rule: str) -> None:
+    """Refuse an impossible share of variance or an unknown rule.
+
+    Raises
+    ------
+    ParameterError
+        Names the value and what is possible.
     """
     if not 0 < variance <= 1:
         raise ParameterError(f"variance={variance}; need 0 < variance <= 1")
-    xx, xy, yy = moments.centred()
-    whiten_x = _whitening(xx, n=moments.n, scale=moments.scale_x, variance=variance)
-    whiten_y = _whitening(yy, n=moments.n, scale=moments.scale_y, variance=variance)
-    if whiten_x is None or whiten_y is None:
-        return None
-    correlations = np.linalg.svd(whiten_x.T @ xy @ whiten_y, compute_uv=False)
-    return Svcca(
-        value=float(np.clip(correlations, 0.0, 1.0).mean()),
-        k_x=whiten_x.shape[1],
-        k_y=whiten_y.shape[1],
-        n=moments.n,
-        d_x=moments.d_x,
-        d_y=moments.d_y,
-    )
+    if rule not in ("squared", "sum"):
+        raise ParameterError(f"rule={rule!r}; choose from squared, sum")
 
 
-def _whitening(covariance: FloatArray, *, n: int, scale: float, variance: float) -> FloatArray | None:
-    """Return the map (d, k) onto the leading directions, each of unit length over the samples."""
-    values, vectors = scipy.linalg.eigh(covariance)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    largest = float(values[0])
-    eps = float(np.finfo(np.float64).eps)
-    if largest <= n * (4 * eps * scale) ** 2:  # a constant, as far as its own digits can tell
-        return None
-    # Below this an eigenvalue of a product in float64 is rounding, not variance.
-    real = values > max(n, len(values)) * eps * largest
-    values, vectors = values[real], vectors[:, real]
-    share = np.cumsum(values) / values.sum()
-    k = min(int(np.searchsorted(share, variance * (1 - 1e-12))) + 1, len(values))
-    return np.asarray(vectors[:, :k] / np.sqrt(values[:k]))
+def measure(
+    pair: Pair, measures: Collection[str], *, variance: float, rule: Rule, n_clips: int | None = None
+) -> Measured:
+    """Measure a pair that was prepared for `measures`; `n_clips` are the independent samples, if not all are."""
+    constant = [side for side, varies in (("x", pair.varies_x), ("y", pair.varies_y)) if not varies]
+    if constant:
+        reason = f"{' and '.join(constant)} constant over all {pair.n} samples: nothing could correlate"
+        return Measured({}, dict.fromkeys(measures, reason), None, None, (reason,))
+    values: dict[str, float] = {}
+    undefined: dict[str, str] = {}
+    warnings = _about_samples(pair, n_clips)
+    k_x = k_y = None
+    whitened = pair.whitened
+    if whitened is not None and "svcca" in measures:
+        k_x, k_y = (kept(side, variance=variance, rule=rule) for side in (whitened.values_x, whitened.values_y))
+        values["svcca"] = svcca(whitened.m, k_x=k_x, k_y=k_y)
+        warnings += _about_directions(pair, whitened, k_x=k_x, k_y=k_y, variance=variance, rule=rule)
+    if whitened is not None and "mean_cca" in measures:
+        values["mean_cca"] = mean_cca(whitened.m)
+    if whitened is not None and "pwcca" in measures:
+        values["pwcca_x"], values["pwcca_y"], unique = pwcca(whitened)
+        values["pwcca"] = (values["pwcca_x"] + values["pwcca_y"]) / 2
+        if not unique:
+            warnings.append("PWCCA is defined to about 1e-2 only: canonical correlations tie")
+    plain: dict[str, Callable[[], float]] = {
+        "cka": lambda: cka(pair.norms),
+        "cka_debiased": lambda: cka_debiased(pair.norms),
+        "procrustes": lambda: _procrustes(pair),
+    }
+    for name in plain:
+        if name in measures:
+            try:
+                values[name] = plain[name]()
+            except UndefinedError as error:
+                undefined[name] = str(error)
+    return Measured(values, undefined, k_x, k_y, tuple(warnings))
+
+
+def _procrustes(pair: Pair) -> float:
+    """Return the nuclear norm of Y'X over |X|_F |Y|_F."""
+    if pair.nuclear is None:
+        raise ValueError("the pair was not prepared for Procrustes")
+    return float(min(1.0, pair.nuclear / (pair.norms.trace_x**0.5 * pair.norms.trace_y**0.5)))
+
+
+def _about_samples(pair: Pair, n_clips: int | None) -> list[str]:
+    warnings = []
+    name, n = ("n", pair.n) if n_clips is None else ("n_clips", n_clips)
+    d = max(pair.d_x, pair.d_y)
+    if n < _MANY * d:
+        warnings.append(f"{name} / d = {n / d:.3g} < {_MANY}: much of a canonical correlation is chance, see its null")
+    rank_x, rank_y = min(pair.d_x - pair.dead_x, pair.n - 1), min(pair.d_y - pair.dead_y, pair.n - 1)
+    certain = rank_x + rank_y - (pair.n - 1)
+    if certain > 0:
+        warnings.append(
+            f"n - 1 = {pair.n - 1} < d_x + d_y: {certain} canonical correlations are 1 whatever the data, "
+            "and PWCCA is defined to about 1e-2 only"
+        )
+    for side, dead, all_of in (("x", pair.dead_x, pair.d_x), ("y", pair.dead_y, pair.d_y)):
+        if dead:
+            warnings.append(f"{dead} of {all_of} features of {side} are constant")
+    return warnings
+
+
+def _about_directions(pair: Pair, whitened: Whitened, *, k_x: int, k_y: int, variance: float, rule: Rule) -> list[str]:
+    warnings = []
+    if min(k_x, k_y) <= _FEW_DIRECTIONS:
+        warnings.append(f"SVCCA rests on {min(k_x, k_y)} direction(s)")
+    if pair.coarse and (k_x == len(whitened.values_x) < pair.d_x or k_y == len(whitened.values_y) < pair.d_y):
+        warnings.append(f"float32 products do not resolve the directions of {variance:g} ({rule}); use float64")
+    return warnings

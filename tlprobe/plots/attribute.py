@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import FigureBase
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
@@ -34,7 +34,7 @@ def height_in(record: Record) -> float:
     return _ROW_IN * max(min(len(record.rows), MAX_ROWS), 1) + _REST_IN
 
 
-def draw(record: Record, *, figure: FigureBase) -> list[Axes]:
+def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     """Draw clips and their attributions.
 
     Parameters
@@ -132,7 +132,7 @@ def _notes(record: Record, *, n_shown: int) -> list[str]:
     return [f"{text}.", *([f"{n_shown} of {len(record.rows)} clips; the record holds all."] if left_out else [])]
 
 
-def _grid(figure: FigureBase, n_rows: int) -> tuple[np.ndarray, list[Axes]]:
+def _grid(figure: Figure | SubFigure, n_rows: int) -> tuple[np.ndarray, list[Axes]]:
     """Return the axes of the clips (n_rows, 2), which share both axes, and the two of the colour bars."""
     cells = figure.add_gridspec(n_rows + 1, 2, height_ratios=[1] * n_rows + [0.09])
     grid = np.empty((n_rows, 2), dtype=object)
@@ -143,7 +143,9 @@ def _grid(figure: FigureBase, n_rows: int) -> tuple[np.ndarray, list[Axes]]:
     return grid, [figure.add_subplot(cells[n_rows, column]) for column in range(2)]
 
 
-def _colour_bars(figure: FigureBase, axes: list[Axes], left: AxesImage, right: AxesImage, *, record: Record) -> None:
+def _colour_bars(
+    figure: Figure | SubFigure, axes: list[Axes], left: AxesImage, right: AxesImage, *, record: Record
+) -> None:
     """Put one bar under each column: the scale of all its rows."""
     windows = record.params.get("image", {}).get("channels", "windows") == "windows"
     silence, top = left.get_clim()

@@ -7,49 +7,23 @@ bytes, so a figure in version control changes only when its numbers do.
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from string import ascii_lowercase
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.gridspec import GridSpec, SubplotSpec
+from matplotlib.gridspec import GridSpec
 from matplotlib.transforms import Bbox
 
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
-from tlprobe.plots import attribute, ensemble, evaluate, fit, pretrained_vs_random, svcca, sweep
+from tlprobe.plots.panels import panel_of
+from tlprobe.plots.strips import draw_strip, strips_of
 from tlprobe.plots.style import DOUBLE_IN, SINGLE_IN, paper_style
 from tlprobe.records import Record
 
-__all__ = ["PROBES", "render", "save_figure", "save_with_record"]
+__all__ = ["render", "save_figure", "save_with_record"]
 
-_DRAW: dict[str, Callable[..., Axes]] = {
-    "svcca": svcca.draw,
-    "fuse": sweep.draw,
-    "freeze": sweep.draw,
-    "cutoff": sweep.draw,
-    "ensemble": ensemble.draw,
-    "eval": evaluate.draw,
-    "fit": fit.draw,
-    "pretrained_vs_random": pretrained_vs_random.draw,
-}
-PROBES = (*_DRAW, "attribute")
-"""The probes whose records have a figure."""
-
-_SHARES_ACCURACY = ("fuse", "freeze", "cutoff", "ensemble")
-_PANEL_IN = 2.4
-_COLUMNS = {1: 1, 2: 2, 4: 2}  # panels -> columns at double width; else 3
 _WIDTHS = {"single": SINGLE_IN, "double": DOUBLE_IN}
-
-
-class _Strip(NamedTuple):
-    """A horizontal part of the figure: one wide record, or a grid of narrow ones."""
-
-    numbers: list[int]
-    n_rows: int
-    n_columns: int
-    height_in: float
 
 
 def render(records: Sequence[Record], *, width: Literal["single", "double"] | None = None) -> Figure:
@@ -61,7 +35,7 @@ def render(records: Sequence[Record], *, width: Literal["single", "double"] | No
         One gives its own figure; several become panels a, b, c, ... in this order. Panels of accuracies
         share one y axis.
     width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in); optional
-        By default two columns for several panels, for attributions and for confusions of many classes.
+        By default two columns for several panels, and for a record that needs them.
 
     Returns
     -------
@@ -71,24 +45,22 @@ def render(records: Sequence[Record], *, width: Literal["single", "double"] | No
     Raises
     ------
     ParameterError
-        If there is no record, one of a probe without a figure, or no such width.
+        If there is no record, one that has no figure, or no such width.
     """
     if not records:
         raise ParameterError("no record to draw; give at least one folder that holds a record.json")
-    for record in records:
-        if record.probe not in PROBES:
-            raise ParameterError(f"probe={record.probe!r} has no figure; choose from {', '.join(PROBES)}")
+    panels = [panel_of(record, alone=len(records) == 1) for record in records]
     if width is None:
-        width = "double" if len(records) > 1 or _is_wide(records[0]) else "single"
+        width = "double" if len(records) > 1 or panels[0].is_wide(records[0]) else "single"
     if width not in _WIDTHS:
         raise ParameterError(f"width={width!r} is no figure width; choose from {', '.join(_WIDTHS)}")
     with paper_style():
-        strips = _strips(records, double=width == "double")
+        strips = strips_of(records, panels, double=width == "double")
         figure = Figure(figsize=(_WIDTHS[width], sum(strip.height_in for strip in strips)))
         FigureCanvasAgg(figure)
         grid = GridSpec(len(strips), 1, figure=figure, height_ratios=[strip.height_in for strip in strips])
         for number, strip in enumerate(strips):
-            _draw_strip(figure, grid[number], strip, records)
+            draw_strip(figure, grid[number], strip, records, panels)
         _settle(figure)
     return figure
 
@@ -138,61 +110,6 @@ def _write(figure: Figure, folder: Path, stem: str) -> list[Path]:
     return paths
 
 
-def _is_wide(record: Record) -> bool:
-    return record.probe == "attribute" or (record.probe == "eval" and evaluate.is_wide(record))
-
-
-def _strips(records: Sequence[Record], *, double: bool) -> list[_Strip]:
-    """Cut the panels into strips: each wide record is one, each run of narrow records is one."""
-    runs: list[list[int]] = []
-    for number, record in enumerate(records):
-        if runs and not _is_wide(record) and not _is_wide(records[runs[-1][-1]]):
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    strips = []
-    for numbers in runs:
-        n_columns = _COLUMNS.get(len(numbers), 3) if double else 1
-        if any(records[number].probe == "eval" for number in numbers):  # its names and colour bar need the room
-            n_columns = min(n_columns, 2)
-        n_rows = -(-len(numbers) // n_columns)
-        height = max(_height_in(records[number], alone=len(records) == 1) for number in numbers)
-        strips.append(_Strip(numbers, n_rows, n_columns, height * n_rows))
-    return strips
-
-
-def _height_in(record: Record, *, alone: bool) -> float:
-    if record.probe == "attribute":
-        return attribute.height_in(record)
-    if record.probe == "eval":
-        return evaluate.height_in(record)
-    return 1.6 * _PANEL_IN if record.probe == "fit" and alone else _PANEL_IN
-
-
-def _draw_strip(figure: Figure, place: SubplotSpec, strip: _Strip, records: Sequence[Record]) -> None:
-    cells = place.subgridspec(strip.n_rows, strip.n_columns)
-    accuracies: dict[tuple[int, int], Axes] = {}
-    for index, number in enumerate(strip.numbers):
-        record, cell = records[number], divmod(index, strip.n_columns)
-        letter = ascii_lowercase[number % 26] if len(records) > 1 else ""
-        if record.probe == "attribute":
-            part = figure.add_subfigure(cells[cell])
-            attribute.draw(record, figure=part)
-            _letter_above(part, letter)
-        elif record.probe == "fit" and not letter:
-            two = cells[cell].subgridspec(2, 1, height_ratios=(3, 2))
-            above = fit.draw(record, ax=figure.add_subplot(two[0]))
-            fit.draw_loss(record, ax=figure.add_subplot(two[1], sharex=above))
-            above.set_xlabel("")
-            above.tick_params(labelbottom=False)
-        else:
-            ax = _DRAW[record.probe](record, ax=figure.add_subplot(cells[cell]))
-            _letter_beside(ax, letter)
-            if record.probe in _SHARES_ACCURACY and ax.get_ylabel():  # a placeholder has no axis to share
-                accuracies[cell] = ax
-    _share_accuracy(accuracies)
-
-
 def _settle(figure: Figure) -> None:
     """Lay the figure out now, under the paper style, and for good.
 
@@ -200,8 +117,10 @@ def _settle(figure: Figure) -> None:
     rounded to 1e-5 of the figure they don't, and neither do the files' bytes.
     """
     figure.draw_without_rendering()
+    if any(part.subfigs for part in figure.subfigs):  # parts of parts get their size in the first pass
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
-    for part in figure.subfigs:
+    for part in _parts(figure):
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(5))
     for ax in figure.axes:  # those of the parts too
         ax.set_position(Bbox(ax.get_position(original=True).get_points().round(5)))
@@ -209,36 +128,6 @@ def _settle(figure: Figure) -> None:
         ax.apply_aspect(locator(ax, None) if locator is not None else None)
 
 
-def _share_accuracy(panels: dict[tuple[int, int], Axes]) -> None:
-    """Give panels of accuracies one range; where two stand side by side, one label does for both."""
-    if len(panels) < 2:
-        return
-    limits = [ax.get_ylim() for ax in panels.values()]
-    low, high = min(low for low, _ in limits), max(high for _, high in limits)
-    first = next(iter(panels.values()))
-    for (row, column), ax in panels.items():
-        if ax is not first:
-            ax.sharey(first)
-        if (row, column - 1) in panels:
-            ax.set_ylabel("")
-            ax.tick_params(labelleft=False)
-    first.set_ylim(low, high)
-
-
-def _letter_beside(ax: Axes, letter: str) -> None:
-    if letter:
-        ax.annotate(
-            letter,
-            xy=(0, 1),
-            xycoords="axes fraction",
-            xytext=(-8, 4),
-            textcoords="offset points",
-            fontsize=9,
-            fontweight="bold",
-            ha="right",
-        )
-
-
-def _letter_above(part: SubFigure, letter: str) -> None:
-    if letter:
-        part.suptitle(letter, x=0.01, ha="left", fontsize=9, fontweight="bold")
+def _parts(figure: Figure | SubFigure) -> list[SubFigure]:
+    """Return the parts of a figure and theirs, the outer ones first: the inner ones lie in them."""
+    return [inner for part in figure.subfigs for inner in (part, *_parts(part))]

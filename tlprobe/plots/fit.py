@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from tlprobe.plots.style import accuracy_axis, legend_above, number, placeholder, scope, series_look, values, width_in
+from tlprobe.plots.style import accuracy_axis, legend_above, number, placeholder, scope, series_look, size_in, values
 from tlprobe.records import Record
 
 __all__ = ["draw", "draw_loss"]
@@ -54,7 +54,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     accuracy_axis(ax, shown)
     ax.set_ylabel("accuracy (%)")  # not of held-out clips alone
     _epoch_axis(ax)
-    legend_above(ax, note=scope([{**row, "epochs": None}]), n_columns=3 if width_in(ax) > 2.2 else 1)
+    legend_above(ax, note=scope([{**row, "epochs": None}]), n_columns=3 if size_in(ax) > 2.2 else 1)
     return ax
 
 

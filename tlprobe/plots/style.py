@@ -8,34 +8,40 @@ import math
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from pathlib import Path, PurePath
+from typing import Any, Literal, NamedTuple
 
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 __all__ = [
+    "BASELINE",
     "DOUBLE_IN",
     "FAINT",
     "NOTE_PT",
     "PALETTE",
+    "RANDOM_PAIR",
     "SINGLE_IN",
     "Look",
     "accuracy_axis",
     "block_axis",
+    "fitting_columns",
     "init_label",
     "init_look",
     "legend_above",
+    "legend_over",
     "number",
+    "panel_title",
     "paper_style",
     "placeholder",
     "readable",
     "scope",
     "series_look",
+    "size_in",
     "values",
-    "width_in",
 ]
 
 SINGLE_IN = 3.25
@@ -48,11 +54,16 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 """Okabe and Ito's colour-blind-safe colours (2008, https://jfly.uni-koeln.de/color/) without yellow."""
 FAINT = 0.35
 """Opacity of the single runs behind their mean."""
+BASELINE = "0.5"
+"""Grey of what stands beside the networks that were trained."""
+RANDOM_PAIR = "random pair"
+"""What a record calls the initialisation of two untrained networks that are compared with each other."""
 
 _STYLE = Path(__file__).with_name("paper.mplstyle")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", (0, (5, 1, 1, 1)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)), (0, (6, 1)), (0, (2, 1)))
 _NOTE_GREY = "0.3"
+_NAME_LIMIT = 22  # characters of a weight file's name in a legend
 
 
 class Look(NamedTuple):
@@ -85,14 +96,16 @@ def init_look(init: str, *, others: Sequence[str] = ()) -> Look:
     Parameters
     ----------
     init : str
-        ``"imagenet"``, ``"random"`` or the name of a weight file.
+        ``"imagenet"``, ``"random"``, `RANDOM_PAIR` (grey) or the name of a weight file.
     others : sequence of str
         The initialisations of the figure in order; it numbers those of the user's own files.
     """
     fixed = ("imagenet", "random")
+    if init == RANDOM_PAIR:
+        return Look(BASELINE, "D", (0, (4, 1.5, 1, 1.5)))
     if init in fixed:
         return series_look(fixed.index(init))
-    own = [name for name in others if name not in fixed]
+    own = [name for name in others if name not in (*fixed, RANDOM_PAIR)]
     return series_look(len(fixed) + (own.index(init) if init in own else 0))
 
 
@@ -102,7 +115,10 @@ def init_label(init: str) -> str:
     >>> init_label("imagenet"), init_label("random"), init_label("audioset.pth")
     ('ImageNet init', 'random init', 'audioset.pth init')
     """
-    return f"{'ImageNet' if init == 'imagenet' else readable(init, limit=22)} init"
+    if init == RANDOM_PAIR:
+        return "two random inits"
+    name = init if len(init) <= _NAME_LIMIT else PurePath(init).stem
+    return f"{'ImageNet' if init == 'imagenet' else readable(name, limit=_NAME_LIMIT)} init"
 
 
 def readable(name: object, *, limit: int = 40) -> str:
@@ -173,17 +189,19 @@ def _span(found: np.ndarray) -> str:
     return str(low) if low == high else f"{low}\N{EN DASH}{high}"
 
 
-def width_in(ax: Axes) -> float:
-    """Return about how wide the axes are, in inches, before the layout is done."""
-    figure = ax.get_figure(root=True)
-    return float(ax.get_position().width * (figure.get_figwidth() if figure is not None else SINGLE_IN))
+def size_in(ax: Axes, axis: Literal["x", "y"] = "x") -> float:
+    """Return about how wide (or high) the axes are, in inches, before the layout is done."""
+    part, place = ax.get_figure(root=False), ax.get_position()
+    if part is None:
+        return SINGLE_IN * place.width
+    return float(place.width * part.bbox.width if axis == "x" else place.height * part.bbox.height) / part.dpi
 
 
 def block_axis(ax: Axes, names: Sequence[str], *, label: str) -> None:
     """Make the x axis one of named places ``0 .. len(names) - 1``; slant the names where they don't fit."""
     labels = [readable(name, limit=16) for name in names]
     needed_in = max(map(len, labels), default=0) * 7 * 0.58 / 72  # 7 pt type, 0.58 em a character
-    fits = needed_in * 1.1 * len(labels) <= width_in(ax)
+    fits = needed_in * 1.1 * len(labels) <= size_in(ax)
     slant: dict[str, Any] = {} if fits else {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(len(labels)), labels, **slant)
     ax.set_xlim(-0.4, max(len(labels) - 0.6, 0.4))
@@ -212,11 +230,46 @@ def legend_above(ax: Axes, *, note: str = "", n_columns: int = 1) -> None:
         bbox_to_anchor=(0.0, 1.02),
         borderaxespad=0.0,
         ncols=n_columns,
-        title=textwrap.fill(note, max(int(1.2 * width_in(ax) / (NOTE_PT * 0.55 / 72)), 20)) or None,
+        title=textwrap.fill(note, max(int(1.2 * size_in(ax) / (NOTE_PT * 0.55 / 72)), 20)) or None,
         title_fontproperties={"size": NOTE_PT},
         alignment="left",
     )
     legend.get_title().set_color(_NOTE_GREY)
+
+
+def legend_over(figure: Figure | SubFigure, axes: Iterable[Axes], *, note: str = "") -> None:
+    """Put one legend for all axes over a figure, that of the first with entries, under a line of small type."""
+    found = (ax.get_legend_handles_labels() for ax in axes)
+    handles, labels = next((entries for entries in found if entries[0]), ([], []))
+    if not handles and not note:
+        return
+    figure_in = figure.bbox.width / figure.dpi
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside upper left",
+        ncols=fitting_columns(labels, figure_in),
+        title=textwrap.fill(note, int(figure_in / (NOTE_PT * 0.55 / 72))) or None,
+        title_fontproperties={"size": NOTE_PT},
+        alignment="left",
+    )
+    legend.get_title().set_color(_NOTE_GREY)
+
+
+def fitting_columns(labels: Sequence[str], width_in: float) -> int:
+    """Return how many columns of a legend fit; matplotlib fills them one after the other."""
+    em_in = 7 / 72
+    widths_em = np.array([0.55 * len(label) + 4.1 for label in labels])  # 4.1 for the line, and the gap after the text
+    for n in range(len(labels), 1, -1):
+        if (sum(max(column) for column in np.array_split(widths_em, n)) - 1.2) * em_in <= width_in:
+            return n
+    return 1
+
+
+def panel_title(ax: Axes, title: str) -> None:
+    """Name one of several panels in small type, on as many lines as it takes."""
+    width = int(1.12 * size_in(ax) / (7 * 0.55 / 72))  # the layout makes axes wider
+    ax.set_title(textwrap.fill(title, max(width, 10)), loc="left", fontsize=7, pad=4)
 
 
 def placeholder(ax: Axes, text: str) -> Axes:

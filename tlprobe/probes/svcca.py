@@ -1,180 +1,260 @@
-"""Weight change: how much did fine-tuning change what each block says?
+"""Weight change: how much did training change what each block says?
 
-Each block's output on held-out clips, before the first training step against after the last. Every
-position of the map is a sample, the channels are the features (Raghu et al. 2017, section 3: channels,
-since a convolution treats all positions alike). Each similarity stands beside its null: the same two
-networks shown *different* clips, position by position. What the null reaches is shared by all clips
-(frequency profile, borders) or chance (n against d), not learned about a clip.
-Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, Fig. 2a.
+Outputs of a layer in two networks, on the same clips: before against after fine-tuning, one run against
+another, every layer against every other, or each kept epoch against the end. By default every position of the
+map is a sample and the channels are the features (Raghu et al. 2017, section 3: channels, since a convolution
+treats all positions alike). Each similarity stands beside its null: the same networks shown *different*
+clips, position by position. What the null reaches is shared by all clips (frequency profile, borders) or
+chance (n against d), not learned about a clip.
+Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, Fig. 2a; Raghu et al. 2019 (Transfusion),
+https://arxiv.org/abs/1902.07208, section 4, for two random initialisations as the baseline.
 """
 
+import dataclasses
 import logging
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
-from tqdm.auto import tqdm
 
-from tlprobe.backbones.blocked import BlockedCNN
-from tlprobe.backbones.chain import GlobalPool
-from tlprobe.data.loader import image_batches
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.seeds import derive_seed
-from tlprobe.numerics.similarity import Moments
-from tlprobe.numerics.similarity import svcca as svcca_of
+from tlprobe.numerics.canonical import Rule
+from tlprobe.numerics.similarity import check_choices, measure_names
+from tlprobe.probes.capture import CONV, Conv
+from tlprobe.probes.comparison import compare
+from tlprobe.probes.estimates import Outcome, Settings
+from tlprobe.probes.matchings import SPLITS, Split, clips_of, matchings, mode_of
 from tlprobe.records import Record, provenance
-from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoints
-from tlprobe.train.loop import resolve_device, set_up_for_speed
+from tlprobe.train.checkpoint import FileOptions, open_checkpoints
+from tlprobe.train.loop import resolve_device
 from tlprobe.train.run import Run
 
 __all__ = ["svcca"]
 
 _log = logging.getLogger(__name__)
 
-_BATCH = 32  # clips; a batch is also the group within which the null pairs clips
-_SAMPLES_A_CHANNEL = 5  # fewer, and chance correlates much (Raghu et al.'s tutorial asks for 5 to 10)
-_NULL_PAIRINGS = 3  # clip i beside clip i + 1, i + 2, i + 3 of its batch
+_MIN_PERMUTATIONS = 20
+_LAYERS_NAMED = 12  # layers whose warnings are told one by one
 
 
 def svcca(
     ckpt: Sequence[Path | str | Run] | Path | str | Run,
     *,
+    against: Path | str | Run | None = None,
+    grid: bool = False,
+    over_training: bool = False,
+    baseline: Literal["random-pair"] | None = None,
+    measures: str | Iterable[str] = "svcca",
+    layers: str | Sequence[str] = "blocks",
+    conv: Conv | Sequence[Conv] = "positions",
+    variance: float = 0.99,
+    rule: Rule = "squared",
+    split: Split = "held-out",
+    n_clips: int | None = None,
+    n_positions: int | None = None,
+    n_groups: int = 10,
+    n_permutations: int = 20,
+    memory_gb: float = 2.0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
-    variance: float = 0.99,
     seed: int = 0,
     device: str = "auto",
     progress: bool | None = None,
 ) -> Record:
-    """Compare each block of fine-tuned networks before and after fine-tuning.
+    """Compare layers of fine-tuned networks before and after fine-tuning, or with another run's.
 
     Parameters
     ----------
     ckpt : path or Run, or several
         Run directories, or a weight file with `options`.
+    against : path or Run, optional
+        Compare with this run's network, on the same clips, instead of with the start of training.
+    grid : bool
+        Every layer against every other.
+    over_training : bool
+        Each kept epoch, and the start, against the end (``tlprobe fit --keep-epochs``).
+    baseline : {"random-pair"}, optional
+        Add the similarity of two random initialisations of the same network.
+    measures : str or iterable of str
+        Of ``svcca, mean_cca, pwcca, cka, cka_debiased, procrustes``; ``"all"`` for every one.
+    layers : str or sequence of str
+        ``"blocks"``, ``"all"`` convolutions and dense layers of the blocks, or names: see
+        `tlprobe.probes.capture.find_layers`.
+    conv : {"positions", "pool", "flatten"}, or several
+        What is a sample: every position of the map, the clip by its mean over positions, or the clip by its
+        whole map. Maps of unequal size are pooled to the smaller one.
+    variance : float in (0, 1]
+        Share of the variance that SVCCA's directions explain.
+    rule : {"squared", "sum"}
+        Of what that is a share: squared singular values, or plain ones.
+    split : {"held-out", "train", "all"}
+        Which clips.
+    n_clips : int >= 2, optional
+        Draw so many of them.
+    n_positions : int > 0, optional
+        Draw so many positions of each map, the same in all clips.
+    n_groups : int, 0 or >= 2
+        Groups of clips of the jackknife interval; clips of one source stay together. 0: no intervals.
+    n_permutations : int, 0 or >= 20
+        Of clips, for the null. 0: no null.
+    memory_gb : float > 0
+        GiB for the rows that null and Gram side need.
     data : path, optional
         The data set, where it has moved.
     options : FileOptions, optional
         What a bare weight file does not say.
-    variance : float in (0, 1]
-        Share of the variance that the directions kept explain.
     seed : int
-        Of the order in which clips are paired for the null.
+        Of the draws of clips, positions, groups and permutations.
     device : {"auto", "cpu", "cuda"}
         Where.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows bars on a terminal only.
 
     Returns
     -------
     record : Record
-        One row a run and block: ``value`` in [0, 1] (None where a side is constant), ``null`` (mean over
-        up to three pairings of different clips), ``n`` samples, ``n_clips``, ``d_x, d_y`` channels, ``k_x, k_y``
-        directions kept.
+        One row a run, treatment of maps, pair of layers and measure: ``value`` in [0, 1] (None where it is not
+        defined) with its 95 % interval ``ci_low, ci_high`` over clips; ``null`` (mean over permutations) with its
+        95 % band ``null_low, null_high``; ``corrected`` = (value - null) / (1 - null); ``n`` samples, ``n_clips``,
+        ``d_x, d_y`` features, ``k_x, k_y`` directions kept; ``warnings``.
 
     Raises
     ------
     CheckpointError, DataError, ParameterError
-        If a checkpoint or its data cannot be used.
+        If a checkpoint or its data cannot be used, or the choices do not go together.
     """
-    paths = [ckpt] if isinstance(ckpt, str | Path | Run) else list(ckpt)
+    mode = mode_of(against=against is not None, grid=grid, over_training=over_training, baseline=baseline)
+    treatments = list(dict.fromkeys([conv] if isinstance(conv, str) else conv))
+    settings = Settings(
+        measures=measure_names(measures),
+        variance=variance,
+        rule=rule,
+        conv="positions",
+        n_positions=n_positions,
+        n_groups=n_groups,
+        n_permutations=n_permutations,
+        memory=int(memory_gb * 2**30),
+        seed=seed,
+    )
+    _check(settings, treatments, split=split, n_clips=n_clips)
     where = resolve_device(device)
-    checkpoints = open_checkpoints(paths, data=data, options=options, progress=progress)
+    paths = [ckpt] if isinstance(ckpt, str | Path | Run) else list(ckpt)
+    opened = open_checkpoints([*paths, *([against] if against is not None else [])], data=data, options=options)
+    checkpoints, other = (opened[:-1], opened[-1]) if against is not None else (opened, None)
     rows: list[dict[str, Any]] = []
-    for checkpoint in checkpoints:
-        rows += _rows(checkpoint, variance=variance, seed=seed, device=where, progress=progress)
+    seconds: Counter[str] = Counter()
+    for matching in matchings(
+        checkpoints, other, mode=mode, baseline=baseline, layers=layers, split=split, seed=seed, device=where
+    ):
+        clips = clips_of(matching.checkpoint, split=split, n_clips=n_clips, seed=seed)
+        for treatment in treatments:
+            outcomes, spent = compare(
+                matching.networks,
+                matching.pairs,
+                clips,
+                dataclasses.replace(settings, conv=treatment),
+                device=where,
+                title=f"svcca {matching.labels['run']}",
+                progress=progress,
+            )
+            seconds.update(spent)
+            for outcome, epoch in zip(outcomes, matching.epochs, strict=True):
+                rows += _rows(outcome, {**matching.labels, "epoch": epoch}, settings, n_clips=len(clips.index))
+    _tell(rows)
     params = {
+        "mode": mode,
         "runs": [checkpoint.name for checkpoint in checkpoints],
+        "against": None if other is None else other.name,
         "backbones": [checkpoint.backbone for checkpoint in checkpoints],
         "folds": [checkpoint.fold for checkpoint in checkpoints],
         "epochs": [checkpoint.epochs for checkpoint in checkpoints],
         "blocks": list(dict.fromkeys(row["block"] for row in rows)),
+        "layers": list(dict.fromkeys(row["layer"] for row in rows)),
+        "measures": list(settings.measures),
+        "conv": treatments,
         "variance": variance,
-        "rule": "squared",
-        "conv": "positions",
+        "rule": rule,
+        "split": split,
+        "n_positions": n_positions,
+        "baseline": baseline,
         "null": "clips permuted",
+        "n_permutations": n_permutations,
+        "n_groups": n_groups,
+        "memory_gb": memory_gb,
         "seed": seed,
     }
-    about = provenance(data=checkpoints[0].material.dataset.describe(), device=str(where))
+    about = provenance(
+        data=checkpoints[0].material.dataset.describe(),
+        device=str(where),
+        n_threads=torch.get_num_threads(),
+        seconds={name: round(spent, 2) for name, spent in seconds.items()},
+    )
     return Record(probe="svcca", params=params, rows=rows, provenance=about)
 
 
-def _rows(
-    checkpoint: Checkpoint, *, variance: float, seed: int, device: torch.device, progress: bool | None
-) -> list[dict[str, Any]]:
-    before = set_up_for_speed(checkpoint.before(), device=device)
-    after = set_up_for_speed(checkpoint.after(), device=device)
-    index = checkpoint.held_out
-    if len(index) < 2:
-        raise ParameterError(f"fold {checkpoint.fold} of {checkpoint.name} has {len(index)} clip(s); need 2 for a null")
-    order = np.random.default_rng(derive_seed(seed, "clip order")).permutation(index)
-    batches = np.array_split(order, -(-len(order) // _BATCH))
-    shifts = range(1, 1 + min(_NULL_PAIRINGS, min(map(len, batches)) - 1))  # never a clip beside itself
-    moments: dict[str, Moments] = {}
-    nulls: dict[str, list[Moments]] = {}
-    images = image_batches(checkpoint.material.images.array, batches)
-    disable = None if progress is None else not progress
-    for batch in tqdm(images, total=len(batches), desc=f"svcca {checkpoint.name}", leave=False, disable=disable):
-        x = checkpoint.standardise(batch.to(device)).contiguous(memory_format=torch.channels_last)
-        for (name, old), (_, new) in zip(_activations(before, x), _activations(after, x), strict=True):
-            if name not in moments:
-                moments[name] = Moments(old.shape[-1], new.shape[-1])
-                nulls[name] = [Moments(old.shape[-1], new.shape[-1]) for _ in shifts]
-            moments[name].update(_samples(old), _samples(new))
-            for shift, null in zip(shifts, nulls[name], strict=True):
-                null.update(_samples(old), _samples(np.roll(new, shift, axis=0)))
-    rows = []
-    for name, gathered in moments.items():
-        result = svcca_of(gathered, variance=variance)
-        if gathered.n < _SAMPLES_A_CHANNEL * max(gathered.d_x, gathered.d_y):
-            _log.info(
-                "%s %s: %d positions for %d channels are few; much of the similarity is chance, see its null",
-                checkpoint.name,
-                name,
-                gathered.n,
-                gathered.d_x,
-            )
-        chance = [svcca_of(null, variance=variance) for null in nulls[name]]
-        rows.append(
-            {
-                "run": checkpoint.name,
-                "backbone": checkpoint.backbone,
-                "init": checkpoint.init,
-                "fold": checkpoint.fold,
-                "seed": checkpoint.seed,
-                "epochs": checkpoint.epochs,
-                "block": name,
-                "layer": f"{name}.{_last_unit(before, name)}",
-                "measure": "svcca",
-                "value": result.value if result else None,
-                "null": float(np.mean([item.value for item in chance if item])) if all(chance) else None,
-                "n": gathered.n,
-                "n_clips": len(index),
-                "d_x": gathered.d_x,
-                "d_y": gathered.d_y,
-                "k_x": result.k_x if result else None,
-                "k_y": result.k_y if result else None,
-                "conv": "positions",
-                "rule": "squared",
-            }
+def _check(settings: Settings, treatments: Sequence[str], *, split: str, n_clips: int | None) -> None:
+    """Refuse what cannot be, before anything is opened."""
+    check_choices(variance=settings.variance, rule=settings.rule)
+    for treatment in treatments:
+        if treatment not in CONV:
+            raise ParameterError(f"conv={treatment!r}; choose from {', '.join(CONV)}")
+    if not treatments:
+        raise ParameterError(f"conv is empty; choose from {', '.join(CONV)}")
+    if split not in SPLITS:
+        raise ParameterError(f"split={split!r}; choose from {', '.join(SPLITS)}")
+    least = {"n_clips": (n_clips, 2), "n_positions": (settings.n_positions, 1)}
+    for name, (value, low) in least.items():
+        if value is not None and value < low:
+            raise ParameterError(f"{name}={value}; need at least {low}")
+    if settings.n_groups < 0 or settings.n_groups == 1:
+        raise ParameterError(f"n_groups={settings.n_groups}; need 0 (no intervals) or at least 2")
+    if settings.n_permutations and settings.n_permutations < _MIN_PERMUTATIONS:
+        raise ParameterError(
+            f"n_permutations={settings.n_permutations}; need 0 (no null) or at least {_MIN_PERMUTATIONS}"
         )
-    return rows
+    if settings.memory <= 0:
+        raise ParameterError(f"memory_gb={settings.memory / 2**30:g}; need more than 0")
 
 
-def _last_unit(model: BlockedCNN, block: str) -> int:
-    """Return the index of the unit whose output `BlockedCNN.iter_blocks` yields for a block."""
-    units = list(model.blocks[block].children())
-    pools = [index for index, unit in enumerate(units) if isinstance(unit, GlobalPool)]
-    return (pools[0] if pools else len(units)) - 1
+def _rows(outcome: Outcome, labels: dict[str, Any], settings: Settings, *, n_clips: int) -> list[dict[str, Any]]:
+    pairing = outcome.pairing
+    return [
+        {
+            **labels,
+            "block": pairing.x.spot.layer.block,
+            "layer": pairing.x.spot.layer.name,
+            "block_y": pairing.y.spot.layer.block,
+            "layer_y": pairing.y.spot.layer.name,
+            "measure": name,
+            "value": estimate.value,
+            "ci_low": estimate.ci_low,
+            "ci_high": estimate.ci_high,
+            "null": estimate.null,
+            "null_low": estimate.null_low,
+            "null_high": estimate.null_high,
+            "n_permutations": settings.n_permutations if estimate.null is not None else 0,
+            "corrected": estimate.corrected,
+            "n": outcome.n,
+            "n_clips": n_clips,
+            "d_x": pairing.x.d,
+            "d_y": pairing.y.d,
+            "k_x": outcome.k_x,
+            "k_y": outcome.k_y,
+            "conv": pairing.conv,
+            "rule": settings.rule,
+            "warnings": "; ".join(outcome.warnings),
+        }
+        for name, estimate in outcome.estimates.items()
+    ]
 
 
-@torch.inference_mode()
-def _activations(model: BlockedCNN, x: torch.Tensor) -> list[tuple[str, np.ndarray]]:
-    """Return each block's output as (clips, positions, channels)."""
-    return [(name, out.flatten(2).transpose(1, 2).float().cpu().numpy()) for name, out in model.iter_blocks(x)]
-
-
-def _samples(activations: np.ndarray) -> np.ndarray:
-    return activations.reshape(-1, activations.shape[-1])
+def _tell(rows: Sequence[dict[str, Any]]) -> None:
+    told = dict.fromkeys((row["run"], row["layer"], row["layer_y"], row["conv"], row["warnings"]) for row in rows)
+    told = {key: None for key in told if key[-1]}
+    if len(told) > _LAYERS_NAMED:
+        _log.info("%d of %d comparisons have warnings: see the record", len(told), len(rows))
+        return
+    for run, layer, other, conv, warnings in told:
+        _log.info("%s %s (%s): %s", run, layer if layer == other else f"{layer} and {other}", conv, warnings)

@@ -20,9 +20,11 @@ from tlprobe.files import lock_folder, write_atomic
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance, table_csv
 from tlprobe.train.config import FitConfig
+from tlprobe.train.kept import KeepEpochs, epoch_file, epochs_to_keep, require_kept
 from tlprobe.train.loop import EpochResult, Trainer, predict, resolve_device
 from tlprobe.train.material import FitOptions, Material, prepare
 from tlprobe.train.predictions import Predictions
+from tlprobe.train.recipe import load_recipe
 from tlprobe.train.run import Run, is_finished, read_config, read_standardiser, write_config, write_state
 
 __all__ = ["fit", "fit_network"]
@@ -49,7 +51,7 @@ def fit(
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
-    keep_epochs: int = 0,
+    keep_epochs: KeepEpochs = (),
     progress: bool | None = None,
 ) -> Run:
     """Fine-tune a network on all folds but one, and score it on that one.
@@ -66,8 +68,8 @@ def fit(
         Go on after the last finished epoch of an unfinished run.
     overwrite : bool
         Replace the run that `out` holds.
-    keep_epochs : int >= 0
-        Keep the state every so many epochs; 0 keeps none.
+    keep_epochs : sequence of int in [1, the recipe's epochs], or "all"
+        Epochs after which the state is kept, for `Run.model`.
     progress : bool or None
         None shows bars on a terminal only.
 
@@ -82,7 +84,10 @@ def fit(
         For wrong values, unusable data, unusable weights, a loss that is not finite, a full disk.
     """
     where = resolve_device(device)
-    prepared = prepare(options or FitOptions(), progress=progress)
+    options = options or FitOptions()
+    recipe = load_recipe(options.recipe, changes=options.changes)
+    keep = epochs_to_keep(keep_epochs, epochs=recipe.epochs)  # checked here: the images may take minutes
+    prepared = prepare(options, progress=progress)
     return fit_network(
         prepared.model,
         config=prepared.config,
@@ -91,7 +96,7 @@ def fit(
         device=where,
         resume=resume,
         overwrite=overwrite,
-        keep_epochs=keep_epochs,
+        keep_epochs=keep,
         progress=progress,
     )
 
@@ -105,7 +110,7 @@ def fit_network(
     device: torch.device,
     resume: bool = False,
     overwrite: bool = False,
-    keep_epochs: int = 0,
+    keep_epochs: KeepEpochs = (),
     progress: bool | None = None,
 ) -> Run:
     """Train a network that is ready (started, cut, frozen) and leave a run directory.
@@ -115,13 +120,16 @@ def fit_network(
     Raises
     ------
     ParameterError
-        If `out` holds a run of another `config`, or an unfinished one and `resume` is false.
+        If `out` holds a run of another `config`, or an unfinished one and `resume` is false, or one that
+        is past an epoch of `keep_epochs` without having kept it.
     """
+    keep = epochs_to_keep(keep_epochs, epochs=config.recipe.epochs)
     with lock_folder(out):
         if overwrite:
             _clear(out)
         unfinished = _look_at(out, config, resume=resume)
         if not unfinished and is_finished(out):
+            require_kept(out, keep, reached=config.recipe.epochs, epochs=config.recipe.epochs)
             _log.info("%s is finished; nothing to do", out)
             return Run.load(out)
         train_index, held_out_index = material.dataset.split(config.fold)
@@ -147,11 +155,12 @@ def fit_network(
             file = out / "resume.pt"
             trainer.restore(file.read_bytes(), source=str(file))
             history = _read_history(out / "history.csv", trainer.epoch)
+            require_kept(out, keep, reached=trainer.epoch, epochs=config.recipe.epochs)
             _log.info("%s: going on after epoch %d", out, trainer.epoch)
         else:
             write_state(out / "init.safetensors", model.original_state())
             write_config(out, config, source=material.source, standardise=standardise)
-        _run_epochs(trainer, history, out=out, keep_epochs=keep_epochs, progress=progress)
+        _run_epochs(trainer, history, out=out, keep=keep, progress=progress)
         _finish(trainer, history, config=config, material=material, out=out)
         return Run.load(out)
 
@@ -180,7 +189,7 @@ def _look_at(out: Path, config: FitConfig, *, resume: bool) -> bool:
 
 
 def _run_epochs(
-    trainer: Trainer, history: list[EpochResult], *, out: Path, keep_epochs: int, progress: bool | None
+    trainer: Trainer, history: list[EpochResult], *, out: Path, keep: tuple[int, ...], progress: bool | None
 ) -> None:
     epochs = trainer.recipe.epochs
     if trainer.epoch < epochs:
@@ -203,8 +212,8 @@ def _run_epochs(
         if result.held_out_accuracy > best:
             best = result.held_out_accuracy
             write_state(out / "best.safetensors", trainer.model.original_state())
-        if keep_epochs and result.epoch % keep_epochs == 0:
-            write_state(out / "epochs" / f"{result.epoch:04d}.safetensors", trainer.model.original_state())
+        if result.epoch in keep:
+            write_state(epoch_file(out, result.epoch), trainer.model.original_state())
         write_atomic(out / "history.csv", table_csv([dataclasses.asdict(item) for item in history]))
         write_atomic(out / "resume.pt", trainer.state())  # last: it says that the epoch is over
 

@@ -33,6 +33,7 @@ from tlprobe.errors import CheckpointError, DataError
 from tlprobe.files import write_atomic
 from tlprobe.records import Record, dump_json
 from tlprobe.train.config import FitConfig
+from tlprobe.train.kept import epoch_file, kept_epochs
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.recipe import explain_validation
 
@@ -169,18 +170,30 @@ class Run:
             raise CheckpointError(f"{self.path / 'record.json'} is of {record.probe}, not of one training")
         return record
 
-    def state(self, name: StateName = "weights") -> dict[str, torch.Tensor]:
-        """Return a stored state by original weight names.
+    @property
+    def kept_epochs(self) -> tuple[int, ...]:
+        """Epochs whose state was kept in a file of its own, in order."""
+        return kept_epochs(self.path)
+
+    def state(self, name: StateName | int = "weights") -> dict[str, torch.Tensor]:
+        """Return a stored state by original weight names; a number is a kept epoch, or the last.
 
         Raises
         ------
         CheckpointError
-            If the file is missing or damaged.
+            If the file is missing or damaged, or the epoch was not kept.
         """
-        return read_state(self.path / f"{name}.safetensors")
+        if name == self.config.recipe.epochs:
+            name = "weights"
+        if not isinstance(name, int):
+            return read_state(self.path / f"{name}.safetensors")
+        if name not in self.kept_epochs:
+            kept = ", ".join(map(str, self.kept_epochs)) or "none; `tlprobe fit --keep-epochs` keeps them"
+            raise CheckpointError(f"{self.path} has no state of epoch {name}; it kept {kept}")
+        return read_state(epoch_file(self.path, name))
 
-    def model(self, name: StateName = "weights") -> BlockedCNN:
-        """Rebuild the network with a stored state, in evaluation mode."""
+    def model(self, name: StateName | int = "weights") -> BlockedCNN:
+        """Rebuild the network with a stored state, see `state`, in evaluation mode."""
         config = self.config
         model = build(
             config.backbone,

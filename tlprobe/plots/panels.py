@@ -1,0 +1,141 @@
+"""What draws a record: which function, on how much room, alone and among others."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from tlprobe.errors import ParameterError
+from tlprobe.plots import (
+    attribute,
+    ensemble,
+    evaluate,
+    fit,
+    pretrained_vs_random,
+    svcca,
+    svcca_grid,
+    svcca_training,
+    sweep,
+    weight_distance,
+)
+from tlprobe.records import Record
+
+__all__ = ["PROBES", "Panel", "panel_of"]
+
+_PANEL_IN = 2.4
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """How a kind of record is drawn.
+
+    Parameters
+    ----------
+    draw : callable
+        Takes the record, and ``ax=`` or ``figure=``.
+    on : {"ax", "figure"}
+        What it takes: axes, or a part of the figure to lay out itself.
+    height_in : callable
+        Height that a record wants, in inches.
+    beside : callable
+        How many panels of double width a record leaves in a row: 1 is a row of its own.
+    shares_accuracy : bool
+        Whether its y axis is one with other panels of accuracies.
+    """
+
+    draw: Callable[..., Any]
+    on: Literal["ax", "figure"] = "ax"
+    height_in: Callable[[Record], float] = lambda _: _PANEL_IN
+    beside: Callable[[Record], int] = lambda _: 3
+    shares_accuracy: bool = False
+
+    def is_wide(self, record: Record) -> bool:
+        """Say whether a record wants two columns for itself."""
+        return self.beside(record) == 1
+
+
+def panel_of(record: Record, *, alone: bool) -> Panel:
+    """Return how a record is drawn.
+
+    Parameters
+    ----------
+    record : Record
+    alone : bool
+        Whether it is the whole figure: some then show more.
+
+    Raises
+    ------
+    ParameterError
+        If its probe, or the mode of an ``svcca`` record, has no figure.
+    """
+    if record.probe not in PROBES:
+        raise ParameterError(f"probe={record.probe!r} has no figure; choose from {', '.join(PROBES)}")
+    if record.probe != "svcca":
+        return (_ALONE if alone else {}).get(record.probe, _PANELS[record.probe])
+    mode = record.params.get("mode")
+    if mode not in _SVCCA:
+        raise ParameterError(f"mode={mode!r} of an svcca record has no figure; choose from {', '.join(_SVCCA)}")
+    return _SVCCA_ALONE[mode] if alone else _SVCCA[mode]
+
+
+def _stacked(above: Callable[..., Axes], below: Callable[..., Axes]) -> Panel:
+    """Return the panel of two axes on one x axis."""
+
+    def draw(record: Record, *, figure: Figure | SubFigure) -> None:
+        rows = figure.add_gridspec(2, 1, height_ratios=(3, 2))
+        upper = above(record, ax=figure.add_subplot(rows[0]))
+        below(record, ax=figure.add_subplot(rows[1], sharex=upper))
+        upper.set_xlabel("")
+        upper.tick_params(labelbottom=False)
+
+    return Panel(draw, on="figure", height_in=lambda _: 1.6 * _PANEL_IN)
+
+
+def _wide_if(is_wide: Callable[[Record], bool], *, else_beside: int = 3) -> Callable[[Record], int]:
+    return lambda record: 1 if is_wide(record) else else_beside
+
+
+_PANELS = {
+    "fuse": Panel(sweep.draw, shares_accuracy=True),
+    "freeze": Panel(sweep.draw, shares_accuracy=True),
+    "cutoff": Panel(sweep.draw, shares_accuracy=True),
+    "ensemble": Panel(ensemble.draw, shares_accuracy=True),
+    "eval": Panel(
+        evaluate.draw,
+        height_in=evaluate.height_in,
+        beside=_wide_if(evaluate.is_wide, else_beside=2),  # its names and colour bar need the room
+    ),
+    "fit": Panel(fit.draw),
+    "pretrained_vs_random": Panel(pretrained_vs_random.draw),
+    "weight_distance": Panel(weight_distance.draw),
+    "attribute": Panel(attribute.draw, on="figure", height_in=attribute.height_in, beside=lambda _: 1),
+}
+_ALONE = {
+    "fit": _stacked(fit.draw, fit.draw_loss),
+    "weight_distance": _stacked(weight_distance.draw, weight_distance.draw_batch_norm),
+}
+_SVCCA_GRID = Panel(
+    svcca_grid.draw,
+    on="figure",
+    height_in=svcca_grid.height_in,
+    beside=_wide_if(svcca_grid.is_wide, else_beside=2),
+)
+_SVCCA_TRAINING = Panel(
+    svcca_training.draw,
+    on="figure",
+    height_in=svcca_training.height_in,
+    beside=_wide_if(svcca_training.is_wide, else_beside=2),
+)
+_SVCCA = {
+    "change": Panel(svcca.draw),
+    "against": Panel(svcca.draw),
+    "grid": _SVCCA_GRID,
+    "training": _SVCCA_TRAINING,
+}
+_SVCCA_WHOLE = Panel(svcca.draw_alone, on="figure", height_in=svcca.height_in, beside=_wide_if(svcca.is_wide))
+_SVCCA_ALONE = {**_SVCCA, "change": _SVCCA_WHOLE, "against": _SVCCA_WHOLE}
+
+PROBES = ("svcca", *_PANELS)
+"""The probes whose records have a figure."""
