@@ -14,6 +14,11 @@ def figure():
     return Figure(figsize=(6.75, 3))
 
 
+def raw(record):
+    """Return the record without nulls: then the value itself is drawn."""
+    return dataclasses.replace(record, rows=[row | {"null": None, "corrected": None} for row in record.rows])
+
+
 def table_of(ax):
     return ax.images[0].get_array().filled(np.nan)
 
@@ -21,7 +26,7 @@ def table_of(ax):
 def test_rows_are_the_first_network_upwards_and_columns_the_second(figure, fake):
     record = fake.svcca_grid()
     (ax,) = draw(record, figure=figure)
-    table = np.array([row["value"] for row in record.rows]).reshape(5, 5)
+    table = np.array([row["corrected"] for row in record.rows]).reshape(5, 5)
     assert not np.allclose(table, table.T)
     np.testing.assert_allclose(table_of(ax), table)
     assert ax.images[0].origin == "lower"
@@ -30,13 +35,20 @@ def test_rows_are_the_first_network_upwards_and_columns_the_second(figure, fake)
     for labels in (ax.get_xticklabels(), ax.get_yticklabels()):
         assert [label.get_text() for label in labels] == fake.blocks[1:]
     assert ax.get_aspect() == 1
-    assert [bar.get_ylabel() for bar in figure.axes[1:]] == ["similarity (SVCCA)"]
+    assert [bar.get_ylabel() for bar in figure.axes[1:]] == ["similarity above null (SVCCA)"]
     assert figure.legends[0].get_title().get_text().endswith("larger maps pooled to the smaller")
+
+
+def test_without_a_null_it_is_the_value_itself(figure, fake):
+    record = fake.svcca_grid()
+    (ax,) = draw(raw(record), figure=figure)
+    np.testing.assert_allclose(table_of(ax), np.array([row["value"] for row in record.rows]).reshape(5, 5))
+    assert [bar.get_ylabel() for bar in figure.axes[1:]] == ["similarity (SVCCA)"]
 
 
 @pytest.mark.parametrize(("n", "written"), [(8, 64), (9, 0)])
 def test_few_values_are_written_into_the_cells(figure, fake, n, written):
-    (ax,) = draw(fake.svcca_grid(n=n), figure=figure)
+    (ax,) = draw(raw(fake.svcca_grid(n=n)), figure=figure)
     assert len(ax.texts) == written
     if written:
         assert (ax.texts[0].get_text(), ax.texts[0].get_color()) == (".95", "0.1")
@@ -46,7 +58,8 @@ def test_few_values_are_written_into_the_cells(figure, fake, n, written):
 def test_a_cell_without_value_is_hatched(figure, fake):
     record = fake.svcca_grid()
     rows = [
-        row | {"value": None} if (row["layer"], row["layer_y"]) == ("layer1", "layer3") else row for row in record.rows
+        row | {"value": None, "corrected": None} if (row["layer"], row["layer_y"]) == ("layer1", "layer3") else row
+        for row in record.rows
     ]
     (ax,) = draw(dataclasses.replace(record, rows=rows), figure=figure)
     assert np.argwhere(np.isnan(table_of(ax))).tolist() == [[1, 3]]
@@ -70,7 +83,7 @@ def test_one_panel_a_run_and_measure(figure, fake):
         "random init, SVCCA",
         "random init, CKA",
     ]
-    assert figure.axes[-1].get_ylabel() == "similarity"
+    assert figure.axes[-1].get_ylabel() == "similarity above null"
     axes = draw(fake.svcca_grid(runs=2), figure=Figure())
     assert [ax.get_title(loc="left") for ax in axes] == [
         "ImageNet init, fold 4, seed 0",
@@ -90,7 +103,7 @@ def test_only_the_first_treatment_is_drawn_and_named(figure, fake):
 
 def test_negative_values_are_shown_as_such(figure, fake):
     record = fake.svcca_grid(measures=("cka_debiased",))
-    rows = [row | {"value": -0.031} if row is record.rows[4] else row for row in record.rows]
+    rows = [row | {"corrected": -0.031} if row is record.rows[4] else row for row in record.rows]
     (ax,) = draw(dataclasses.replace(record, rows=rows), figure=figure)
     assert ax.texts[4].get_text() == "\N{MINUS SIGN}.03"
     assert ax.images[0].colorbar.extend == "min"

@@ -272,5 +272,6 @@ def _add_key(ax: Axes, record: Record, *, layers: Layers, with_null: bool) -> No
             ax.add_line(Line2D([], [], color="0.3", ls=series_look(index).linestyle, label=measure_name(measure)))
     if with_null:  # one entry for all: the colour says whose null it is
         ax.add_line(Line2D([], [], color="0.3", linestyle=":", label=NULL_LABEL))
-        if len(layers.blocks) < _MANY:
+        reached = any(number(row.get("value")) <= number(row.get("null_high")) for row in record.rows)
+        if len(layers.blocks) < _MANY and reached:
             ax.add_line(Line2D([], [], color="0.3", ls="", marker="o", mfc="white", label="not above null"))

@@ -1,8 +1,9 @@
 """Every layer against every other: a heat map a network and measure.
 
 Upwards the layers of the first network (before fine-tuning), to the right those of the second (after), both from
-input to output, so that what kept its place is on the rising diagonal. A cell is hatched where the similarity
-is not defined.
+input to output, so that what kept its place is on the rising diagonal. Where there is a null, what is drawn is the
+corrected similarity, (s - null) / (1 - null): the raw one is high wherever channels are many and samples few,
+whatever the layers say. A cell is hatched where the similarity is not defined.
 """
 
 from typing import Any
@@ -49,15 +50,16 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     n_columns = _n_columns(record)
     grid = figure.add_gridspec(-(-len(panels) // n_columns), n_columns)
     axes = [figure.add_subplot(grid[divmod(index, n_columns)]) for index in range(len(panels))]
-    images = [_draw_panel(ax, record, own) for ax, own in zip(axes, panels.values(), strict=True)]
+    shown = "corrected" if values(rows, "corrected").size else "value"
+    images = [_draw_panel(ax, record, own, shown) for ax, own in zip(axes, panels.values(), strict=True)]
     for ax, (run, measure) in zip(axes, panels, strict=True):
         panel_title(ax, titles[run, measure])
     measures = list(dict.fromkeys(measure for _, measure in panels))
     name = f" ({measure_name(measures[0])})" if len(measures) == 1 else ""
-    extend = "min" if values(rows, "value").min() < 0 else "neither"  # the debiased CKA may be negative
+    extend = "min" if values(rows, shown).min() < 0 else "neither"
     bar = figure.colorbar(images[0], ax=axes, aspect=30, pad=0.02, shrink=0.9, extend=extend)
     bar.set_ticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    bar.set_label(f"similarity{name}")
+    bar.set_label(f"{'similarity above null' if shown == 'corrected' else 'similarity'}{name}")
     legend_over(figure, axes, note=note(record, rows, samples=True))
     return axes
 
@@ -102,11 +104,11 @@ def _titles(record: Record) -> dict[tuple[str, str], str]:
     return titles
 
 
-def _draw_panel(ax: Axes, record: Record, rows: list[dict[str, Any]]) -> AxesImage:
+def _draw_panel(ax: Axes, record: Record, rows: list[dict[str, Any]], shown: str) -> AxesImage:
     upwards, across = layers_of(rows, record.params), layers_of(rows, record.params, side="_y")
     table = np.full((len(upwards.blocks), len(across.blocks)), np.nan)
     for row in rows:
-        table[upwards.place[str(row.get("layer"))], across.place[str(row.get("layer_y"))]] = number(row.get("value"))
+        table[upwards.place[str(row.get("layer"))], across.place[str(row.get("layer_y"))]] = number(row.get(shown))
     image = ax.imshow(table, origin="lower", vmin=0, vmax=1, cmap="cividis", interpolation="nearest")
     ax.spines[["top", "right"]].set_visible(True)
     ax.patch.set(facecolor="0.92", edgecolor="0.6", hatch="////", linewidth=0)  # seen through cells without a value

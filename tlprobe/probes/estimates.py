@@ -128,9 +128,7 @@ def estimate(
     prepare = _preparation(moments, rows, groups, settings)
     with clock(seconds, "values"):
         pair = prepare(None)
-        measured = measure(
-            pair, settings.measures, variance=settings.variance, rule=settings.rule, n_clips=len(groups)
-        )
+        measured = measure(pair, settings.measures, variance=settings.variance, rule=settings.rule, n_clips=len(groups))
     warnings = [*measured.warnings, *measured.undefined.values()]
     with clock(seconds, "intervals"):
         intervals, told = _intervals(measured, prepare, groups, settings)
