@@ -20,11 +20,11 @@ import tracemalloc
 import numpy as np
 import scipy.linalg
 
+from tlprobe.numerics.rows import BLOCK_ROWS
 from tlprobe.numerics.similarity import similarity
 
 SHAPES = ((20_000, 112), (20_000, 320), (5_000, 1280), (2_000, 1920))
 TARGET_TIME, TARGET_MEMORY = 1.5, 6.0
-BLOCK_ROWS = 2048  # "one batch": of both sides, centred
 
 
 def activations(n, d, *, kind, seed=0):

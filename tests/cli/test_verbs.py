@@ -189,7 +189,7 @@ def test_svcca_as_asked(cli, small_run, random_run, tmp_path):
         "--layers",
         "bn1",
     )
-    code, out, err = cli(*asked, *options, "--split", "all", "--clips", 12, "--positions", 4, "--rule", "sum")
+    code, out, err = cli(*asked, *options, "--split", "all", "--clips", 12, "--rule", "sum")
     assert (code, err) == (0, "")
     body = json.loads((tmp_path / "o" / "record.json").read_text())
     assert [(row["layer"], row["measure"], row["n_clips"], row["conv"]) for row in body["rows"]] == [

@@ -194,6 +194,15 @@ def test_values_that_cannot_be_summed_are_refused(bad, side, after):
     assert_moments(moments.centred(), {"yy": by_definition(batch, batch)["yy"] * (1 + after)}, rtol=1e-12)
 
 
+def test_a_shift_comes_before_the_first_batch_and_a_group_must_be_there():
+    x, y = sides(np.random.default_rng(0))
+    moments = gathered(x, y)
+    with pytest.raises(ParameterError, match="cannot start from another shift"):
+        moments.start_from(x, y)
+    with pytest.raises(ParameterError, match="without=7 is no group; choose from 0"):
+        moments.centred(without=7)
+
+
 def test_unknown_precision_is_refused():
     with pytest.raises(ParameterError, match="products='half'; choose from float32, float64"):
         Moments(2, 2, products="half")

@@ -4,14 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tlprobe.errors import ParameterError, UndefinedError
+from tlprobe.errors import ParameterError
 from tlprobe.numerics.gram import gram_is_cheaper
 from tlprobe.numerics.moments import Moments
-from tlprobe.numerics.similarity import MEASURES, similarity, similarity_of_moments
+from tlprobe.numerics.similarity import similarity, similarity_of_moments
 
 VALUES = ("svcca", "mean_cca", "pwcca_x", "pwcca_y", "pwcca", "cka", "cka_debiased", "procrustes")
 seeds = st.integers(0, 2**32 - 1)
@@ -257,7 +256,7 @@ def test_wide_layers_equal_the_formulas(reference, n, d_x, d_y, steep):
         (similarity(*single, measures="all"), 1e-4),
         (similarity(*single), 1e-4),  # without mean CCA, whose products are float64 always
     ):
-        assert any("PWCCA is defined to about 1e-2" in text for text in result.warnings) == tied
+        assert any("PWCCA is not unique" in text for text in result.warnings) == tied
         got = np.array([getattr(result, name) for name in VALUES], dtype=float)
         asked = ~np.isnan(got)
         np.testing.assert_allclose(got[asked & ~weighted], expected[asked & ~weighted], atol=tolerance)
@@ -309,140 +308,3 @@ def test_directions_lost_by_float32_products_are_told():
     result = similarity_of_moments(moments, measures="svcca", variance=0.9999)
     assert result.k_x < similarity(x, x, variance=0.9999).k_x
     assert any("float32 products do not resolve the directions of 0.9999 (squared)" in t for t in result.warnings)
-
-
-# --- what breaks naive code ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("level", [0.0, 1.0, 1e6, -3.3e-7, 1 / 3])
-@pytest.mark.parametrize(("n", "dtype"), [(50, np.float64), (50, np.float32), (3, np.float64)])
-def test_a_constant_side_is_refused_with_the_reason(level, n, dtype):
-    x = np.random.default_rng(0).normal(size=(n, 4)).astype(dtype)
-    constant = np.full((n, 3), level, dtype=dtype)
-    for pair, side in (((x, constant), "y"), ((constant, x), "x"), ((constant, constant), "x and y")):
-        with pytest.raises(UndefinedError, match=rf"^{side} constant over all {n} samples"):
-            similarity(*pair)
-
-
-def test_a_side_that_varies_by_its_rounding_only_is_constant():
-    noise = np.float32(1000) * (1 + np.random.default_rng(0).choice([0, 1.2e-7], size=(50, 3)))
-    with pytest.raises(UndefinedError, match="y constant"):
-        similarity(np.eye(50, 4, dtype=np.float32), noise.astype(np.float32))
-
-
-def test_duplicated_and_constant_columns_add_nothing_and_are_told(reference):
-    x, y = related(np.random.default_rng(0))
-    doubled = np.column_stack([x, x, np.full(len(x), 7.0)])
-    plain = similarity(x, y, variance=1.0, measures="all")
-    result = similarity(doubled, y, variance=1.0, measures="all")
-    assert (result.k_x, result.d_x) == (plain.k_x, 17)
-    for name in ("svcca", "mean_cca", "pwcca_x", "pwcca_y", "cka", "cka_debiased", "procrustes"):
-        assert getattr(result, name) == pytest.approx(getattr(plain, name), abs=1e-8), name
-    assert "1 of 17 features of x are constant" in result.warnings
-
-
-@pytest.mark.parametrize("n", [4, 10])
-def test_fewer_samples_than_features(n):
-    rng = np.random.default_rng(0)
-    result = similarity(rng.normal(size=(n, 40)), rng.normal(size=(n, 30)), variance=1.0, measures="all")
-    assert (result.k_x, result.k_y, result.n) == (n - 1, n - 1, n)
-    assert result.svcca == pytest.approx(1, abs=1e-9)  # n - 1 directions span everything: no evidence at all
-    assert any(f"{n - 1} canonical correlations are 1 whatever the data" in text for text in result.warnings)
-
-
-def test_a_large_common_offset_does_not_eat_the_digits():
-    x, y = related(np.random.default_rng(0))
-    np.testing.assert_allclose(all_of(x + 1e6, y - 1e6), all_of(x, y), atol=1e-6)
-
-
-def test_a_first_part_unlike_the_rest_does_not_eat_the_digits(reference):
-    """Sums run around typical values of all rows, not of the first block."""
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(9000, 5)), rng.normal(size=(9000, 4))
-    x[:2048] += 300
-    single = x.astype(np.float32), y.astype(np.float32)
-    expected = reference("similarity").svcca(*(side.astype(float) for side in single))[0]
-    assert similarity(*single).svcca == pytest.approx(expected, abs=1e-5)
-
-
-@pytest.mark.parametrize("n", [2, 3])
-def test_debiased_cka_needs_four_samples(n):
-    x = np.random.default_rng(0).normal(size=(n, 2))
-    with pytest.raises(UndefinedError, match=f"debiased CKA needs at least 4 samples; {n} given"):
-        similarity(x, x)
-    assert similarity(x, x, measures="cka").cka == pytest.approx(1)
-
-
-def test_debiased_cka_of_equally_distant_samples_is_refused():
-    with pytest.raises(UndefinedError, match="samples of x are all equally far from each other"):
-        similarity(np.eye(6), np.random.default_rng(0).normal(size=(6, 2)))
-
-
-def test_few_directions_and_few_samples_are_told():
-    rng = np.random.default_rng(0)
-    x = np.outer(rng.normal(size=30), [1, 2, 3, 4]) + 1e-3 * rng.normal(size=(30, 4))
-    texts = similarity(x, rng.normal(size=(30, 4))).warnings
-    assert any("n / d = 7.5 < 10" in text for text in texts)
-    assert "SVCCA rests on 1 direction(s)" in texts
-    assert similarity(rng.normal(size=(400, 4)), rng.normal(size=(400, 5))).warnings == ()
-
-
-# --- the call -----------------------------------------------------------------------------------------
-
-
-def test_only_what_is_asked_for_is_there():
-    x, y = related(np.random.default_rng(0))
-    for name in MEASURES:
-        result = dataclasses.asdict(similarity(x, y, measures=name))
-        there = {field for field in (*VALUES, "k_x", "k_y") if result[field] is not None}
-        expected = {"svcca": {"svcca", "k_x", "k_y"}, "pwcca": {"pwcca_x", "pwcca_y", "pwcca"}}
-        assert there == expected.get(name, {name})
-    default = similarity(x, y)
-    assert default.mean_cca is default.procrustes is None
-    assert None not in (default.svcca, default.pwcca, default.cka, default.cka_debiased)
-
-
-def test_arrays_and_tensors_mix():
-    x, y = related(np.random.default_rng(0))
-    expected = all_of(x, y)
-    np.testing.assert_allclose(all_of(torch.from_numpy(x), y), expected, atol=1e-12)
-    np.testing.assert_allclose(all_of(x.tolist(), torch.from_numpy(y).requires_grad_()), expected, atol=1e-12)
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize(("n", "d"), [(3000, 200), (50, 200)])
-def test_tensors_on_a_gpu(n, d):
-    x, y = (side.astype(np.float32) for side in related(np.random.default_rng(0), n=n, d_x=d, d_y=d))
-    on_gpu = torch.from_numpy(x).cuda(), torch.from_numpy(y).cuda()
-    np.testing.assert_allclose(all_of(*on_gpu), all_of(x, y), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        ({"measures": "rsa"}, "measures='rsa'; choose from svcca, mean_cca, pwcca, cka, cka_debiased, procrustes, all"),
-        ({"measures": ()}, "measures is empty"),
-        ({"rule": "cubed"}, "rule='cubed'; choose from squared, sum"),
-        *(({"variance": value}, "need 0 < variance <= 1") for value in (0.0, -1.0, 1.1, np.nan)),
-    ],
-)
-def test_impossible_choices_are_refused(options, text):
-    with pytest.raises(ParameterError, match=text.replace("(", r"\(")):
-        similarity(np.eye(5), np.eye(5), **options)
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "text"),
-    [
-        (np.zeros((5, 2)), np.zeros((4, 2)), r"shapes \(5, 2\) and \(4, 2\)"),
-        (np.zeros(5), np.zeros((5, 2)), r"shapes \(5,\)"),
-        (np.zeros((5, 0)), np.zeros((5, 2)), r"shapes \(5, 0\)"),
-        (np.zeros((1, 2)), np.zeros((1, 2)), r"1 sample\(s\) have no covariance"),
-        (np.full((50, 2), np.nan), np.eye(50), "not finite"),
-        (np.full((5, 9), np.inf), np.eye(5), "not finite"),
-        (np.full((500, 2), np.inf, np.float32), np.eye(500, 2, dtype=np.float32), "not finite"),
-    ],
-)
-def test_impossible_activations_are_refused(x, y, text):
-    with pytest.raises(ParameterError, match=text):
-        similarity(x, y)

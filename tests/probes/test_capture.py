@@ -169,7 +169,7 @@ def test_a_layer_that_is_called_twice_is_told():
     conv = nn.Conv2d(1, 1, 1)
     with Capture([Layer("shared", "stem", conv)], [Reduce()]):
         out = conv(torch.zeros(1, 1, 2, 2))
-        with pytest.raises(ParameterError, match="shared is called several times"):
+        with pytest.raises(ParameterError, match="shared is called again before its rows were taken"):
             conv(out)
 
 

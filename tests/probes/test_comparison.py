@@ -156,13 +156,14 @@ def test_the_null_pairs_different_clips_position_by_position(run, maps):
         estimate = outcome.estimates["svcca"]
         assert estimate.null == pytest.approx(np.mean(plain), abs=4 * np.std(plain) / np.sqrt(50))
         assert estimate.null_low < estimate.null < estimate.null_high
-        assert estimate.null_low == pytest.approx(np.quantile(plain, 0.025), abs=2 * np.std(plain))
+        assert estimate.null_high - estimate.null_low == pytest.approx(4 * np.std(plain), rel=0.4)
         assert estimate.corrected == pytest.approx((estimate.value - estimate.null) / (1 - estimate.null))
 
 
 def test_without_permutations_and_groups_there_is_the_value_alone(run):
     outcomes, seconds = run()
     assert {outcome.estimates["svcca"] for outcome in outcomes} == {Estimate(value) for value in values(outcomes)}
+    assert {(outcome.n_null, outcome.n_groups) for outcome in outcomes} == {(0, 0)}
     assert all(outcome.estimates["svcca"].corrected is None for outcome in outcomes)
     assert seconds["forward"] > 0
     assert seconds["intervals"] + seconds["nulls"] < seconds["forward"]
@@ -176,8 +177,10 @@ def test_short_memory_changes_the_null_alone_and_is_told(run):
     assert told
     assert all(outcome.estimates["svcca"].null is not None for outcome in short)
     assert not [text for outcome in whole for text in outcome.warnings if "by --memory" in text]
-    large = short[0].estimates["svcca"]
-    assert large.null > whole[0].estimates["svcca"].null  # fewer samples: more chance
+    large, few = whole[0], short[0]
+    assert few.n_null < few.n == large.n == large.n_null
+    assert few.estimates["svcca"].null > large.estimates["svcca"].null  # fewer samples: more chance
+    assert few.estimates["svcca"].beside_null != few.estimates["svcca"].value
 
 
 def test_a_draw_of_positions(run, maps):
@@ -218,5 +221,6 @@ def test_fewer_than_two_clips_are_refused(run, clips, n):
 
 
 def test_a_null_of_one_leaves_nothing_to_correct():
-    assert Estimate(1.0, null=1.0).corrected is None
-    assert Estimate(0.2, null=0.6).corrected == pytest.approx(-1.0)
+    assert Estimate(1.0, null=1.0, beside_null=1.0).corrected is None
+    assert Estimate(0.2, null=0.6, beside_null=0.2).corrected == pytest.approx(-1.0)
+    assert Estimate(0.2, null=0.6).corrected is None

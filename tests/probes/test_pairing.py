@@ -77,8 +77,10 @@ def test_short_memory_is_shared_so_that_small_layers_stay_whole():
     assert room[small.x] == room[small.y] == 4
     assert 0 < room[large.x] < 900
     assert whole // 4 * 0.95 < used <= whole // 4
-    tiny = share_memory([small, large], n_clips=100, memory=1, with_null=True)
-    assert set(tiny.values()) == {1}
+    one_each = 2 * 100 * (8 + 64) * 4
+    assert set(share_memory([small, large], n_clips=100, memory=one_each, with_null=True).values()) == {1}
+    with pytest.raises(ParameterError, match="not even one position of each layer fits into --memory"):
+        share_memory([small, large], n_clips=100, memory=one_each - 1, with_null=True)
 
 
 def test_rows_of_the_gram_side_come_first_and_are_never_cut():

@@ -13,17 +13,28 @@ from tlprobe.errors import ParameterError
 from tlprobe.probes import svcca as module
 from tlprobe.probes.svcca import svcca
 from tlprobe.train.checkpoint import FileOptions
-from tlprobe.train.fit import fit
-from tlprobe.train.material import FitOptions
 
 BLOCK_NAMES = ["stem", "block1", "block2", "block3", "block4"]
 # efficientnet_lite0 at the end of each block: channels, and how many pixels one position stands for.
 CHANNELS = [16, 24, 40, 112, 1280]
 STRIDES = [2, 4, 8, 16, 32]
 
-TEXTS = ("run", "backbone", "init", "against", "block", "layer", "block_y", "layer_y", "measure", "conv", "rule")
+TEXTS = (
+    "run",
+    "backbone",
+    "init",
+    "against",
+    "block",
+    "layer",
+    "block_y",
+    "layer_y",
+    "measure",
+    "conv",
+    "rule",
+    "warnings",
+)
 NUMBERS = ("value", "ci_low", "ci_high", "null", "null_low", "null_high", "corrected")
-COUNTS = ("fold", "seed", "epochs", "n_permutations", "n", "n_clips", "d_x", "d_y", "k_x", "k_y")
+COUNTS = ("fold", "seed", "epochs", "n_permutations", "n", "n_null", "n_groups", "n_clips", "d_x", "d_y", "k_x", "k_y")
 
 
 @pytest.fixture
@@ -49,23 +60,6 @@ def record(tiny_run):
     return svcca(tiny_run, device="cpu", progress=False, n_groups=3)
 
 
-@pytest.fixture(scope="module")
-def small_runs(tmp_path_factory, tiny_data):
-    """Two seeds of a small network, with kept epochs; and the same on another fold."""
-    folder = tmp_path_factory.mktemp("small")
-    runs = {}
-    for name, changes in {"a": {}, "b": {"seed": 1}, "fold2": {"fold": 2}}.items():
-        options = FitOptions(
-            data=tiny_data,
-            backbone="timm/test_efficientnet",
-            weights="random",
-            changes={"epochs": 3, "batch_size": 8},
-            **changes,
-        )
-        runs[name] = fit(options, out=folder / name, device="cpu", keep_epochs=[1, 2], progress=False)
-    return runs
-
-
 def quick(ckpt, **options):
     options = {"n_groups": 0, "n_permutations": 0} | options
     return svcca(ckpt, device="cpu", progress=False, **options)
@@ -85,6 +79,7 @@ def test_rows_have_what_scripts_rely_on(record, tiny_run):
         assert (row["against"], row["epoch"], row["conv"], row["rule"]) == ("init", None, "positions", "squared")
         assert (row["block_y"], row["layer_y"]) == (row["block"], row["layer"])
         assert row["n_permutations"] == 20
+        assert (row["n_null"], row["n_groups"]) == (row["n"], 3)
         assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
         assert 0 <= row["null_low"] <= row["null"] <= row["null_high"] <= 1
         assert row["corrected"] == pytest.approx((row["value"] - row["null"]) / (1 - row["null"]))
@@ -136,9 +131,10 @@ def test_a_network_that_did_not_change_is_1_in_every_block(compare, tiny_checkpo
     for row in record.rows:
         assert row["value"] == pytest.approx(1.0, abs=1e-6), row["measure"]
         assert row["ci_low"] == pytest.approx(1.0, abs=1e-5)
+        assert (row["k_x"] == row["k_y"] is not None) == (row["measure"] == "svcca")
+        assert (row["rule"] is None) == (row["measure"] != "svcca")
         if row["measure"] in ("svcca", "cka_debiased") and row["block"] != "block4":
             assert row["null"] < 0.95  # other clips: what is left is shared by all clips, or chance
-            assert row["k_x"] == row["k_y"]
 
 
 def test_training_changed_something_and_less_than_other_weights_would(record, compare, random_network):
@@ -228,80 +224,6 @@ def test_two_random_networks_as_the_baseline(compare):
     assert [row for row in again.rows if row["init"] == "random pair"] == pair
 
 
-# --- other modes --------------------------------------------------------------------------------------
-
-
-def test_run_against_run(small_runs):
-    record = quick(small_runs["a"], against=small_runs["b"])
-    assert record.params["mode"] == "against"
-    assert record.params["against"] == "b"
-    assert record.params["runs"] == ["a"]
-    assert {(row["run"], row["against"]) for row in record.rows} == {("a", "b")}
-    same = quick(small_runs["a"], against=small_runs["a"].path)
-    assert [row["value"] for row in same.rows] == pytest.approx([1.0] * 5, abs=1e-6)
-    back = quick(small_runs["b"], against=small_runs["a"])
-    assert [row["value"] for row in back.rows] == pytest.approx([row["value"] for row in record.rows], abs=1e-6)
-
-
-def test_runs_that_share_no_clips_are_refused(small_runs, tiny_run):
-    with pytest.raises(ParameterError, match="a holds out fold 1, fold2 fold 2: they share no held-out clips"):
-        quick(small_runs["a"], against=small_runs["fold2"])
-    rows = quick(small_runs["a"], against=small_runs["fold2"], split="all").rows
-    assert rows[0]["n_clips"] == 30
-    with pytest.raises(ParameterError, match="do not match one by one"):
-        quick(small_runs["a"], against=tiny_run, layers="all")
-
-
-def test_grid_compares_all_with_all(small_runs):
-    record = quick(small_runs["a"], grid=True)
-    assert record.params["mode"] == "grid"
-    assert [(row["block"], row["block_y"]) for row in record.rows] == [(x, y) for x in BLOCK_NAMES for y in BLOCK_NAMES]
-    change = quick(small_runs["a"]).rows
-    diagonal = [row for row in record.rows if row["block"] == row["block_y"]]
-    assert [row["value"] for row in diagonal] == pytest.approx([row["value"] for row in change], abs=1e-9)
-    assert any("pooled to" in row["conv"] for row in record.rows)
-    with_other = quick(small_runs["a"], against=small_runs["b"], grid=True)
-    assert {row["against"] for row in with_other.rows} == {"b"}
-    assert with_other.params["mode"] == "grid"
-
-
-def test_over_training_goes_from_the_start_to_the_end(small_runs):
-    record = quick(small_runs["a"], over_training=True)
-    assert record.params["mode"] == "training"
-    assert [row["epoch"] for row in record.rows] == [0] * 5 + [1] * 5 + [2] * 5
-    assert {row["against"] for row in record.rows} == {"final"}
-    change = quick(small_runs["a"]).rows
-    start = [row["value"] for row in record.rows[:5]]
-    assert start == pytest.approx([row["value"] for row in change], abs=1e-6)
-    last = [row["value"] for row in record.rows[10:]]
-    assert np.mean(last) > np.mean(start)  # nearer to the end
-
-
-def test_runs_without_kept_epochs_have_no_training_to_show(tiny_run):
-    with pytest.raises(ParameterError, match="tiny kept no epochs to compare; train with `tlprobe fit --keep-epochs`"):
-        quick(tiny_run, over_training=True)
-
-
-# --- clips --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("split", "n"), [("held-out", 6), ("train", 24), ("all", 30)])
-def test_splits(small_runs, split, n):
-    rows = quick(small_runs["a"], split=split, layers="stem").rows
-    assert [row["n_clips"] for row in rows] == [n]
-
-
-def test_a_draw_of_clips_is_seeded(small_runs):
-    def drawn(seed):
-        return quick(small_runs["a"], split="all", n_clips=8, layers="stem", seed=seed).rows
-
-    assert drawn(0)[0]["n_clips"] == 8
-    assert drawn(0) == drawn(0)
-    assert drawn(0)[0]["value"] != drawn(1)[0]["value"]
-    with pytest.raises(ParameterError, match="n_clips=7, but the held-out clips of a are 6"):
-        quick(small_runs["a"], n_clips=7)
-
-
 # --- refusals -----------------------------------------------------------------------------------------
 
 
@@ -318,7 +240,11 @@ def test_a_draw_of_clips_is_seeded(small_runs):
         ({"n_positions": 0}, "n_positions=0; need at least 1"),
         ({"n_groups": 1}, r"n_groups=1; need 0 \(no intervals\) or at least 2"),
         ({"n_permutations": 19}, r"n_permutations=19; need 0 \(no null\) or at least 20"),
-        ({"memory_gb": 0}, "memory_gb=0; need more than 0"),
+        *(
+            ({"memory_gib": value}, "memory_gib=.*; need a finite number")
+            for value in (0, -1, math.nan, math.inf, 1e-11)
+        ),
+        ({"n_positions": 3, "conv": "pool"}, "n_positions=3 is of conv positions alone; it would be ignored"),
         ({"baseline": "noise"}, "baseline='noise'; the only one is random-pair"),
         ({"baseline": "random-pair", "grid": True}, "random-pair baseline stands beside before against after"),
         ({"over_training": True, "grid": True}, "over training and grid do not go together"),

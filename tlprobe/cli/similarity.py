@@ -22,7 +22,7 @@ from tlprobe.cli.options import (
 from tlprobe.cli.output import claimed
 from tlprobe.errors import ParameterError
 
-_MEASURES = "svcca, mean-cca, pwcca, cka, cka-debiased, procrustes, or all"
+_MEASURES = ("svcca", "mean-cca", "pwcca", "cka", "cka-debiased", "procrustes", "all")
 _ROWS_SHOWN = 40
 
 
@@ -42,7 +42,7 @@ def svcca(
     baseline: Annotated[
         str | None, typer.Option(help="random-pair: add two random initialisations of the same network.")
     ] = None,
-    measure: Annotated[list[str], typer.Option(help=f"{_MEASURES}. Repeat for several.")] = ["svcca"],  # noqa: B006
+    measure: Annotated[list[str], typer.Option(help=f"{', '.join(_MEASURES)}. Repeat for several.")] = ["svcca"],  # noqa: B006
     layers: Annotated[
         list[str],
         typer.Option(
@@ -67,7 +67,7 @@ def svcca(
     ] = None,
     groups: Annotated[int, typer.Option(help="Groups of clips of the jackknife intervals; 0: no intervals.")] = 10,
     permutations: Annotated[int, typer.Option(help="Of clips, for the null; 0: no null.")] = 20,
-    memory: Annotated[float, typer.Option(help="GiB for rows that null and Gram side need.")] = 2.0,
+    memory: Annotated[float, typer.Option(help="GiB for the rows that null and Gram side keep.")] = 2.0,
     seed: Annotated[int, typer.Option(help="Of the draws of clips, positions, groups and permutations.")] = 0,
     data: RunData = None,
     before: Annotated[
@@ -89,8 +89,8 @@ def svcca(
     """
     ckpt = [*ckpt, *more]
     for name in measure:
-        if "_" in name:
-            raise ParameterError(f"--measure {name!r}; choose from {_MEASURES}")
+        if name not in _MEASURES:
+            raise ParameterError(f"--measure {name!r}; choose from {', '.join(_MEASURES)}")
     asked: dict[str, Any] = {
         "against": against,
         "grid": grid,
@@ -106,7 +106,7 @@ def svcca(
         "n_positions": positions,
         "n_groups": groups,
         "n_permutations": permutations,
-        "memory_gb": memory,
+        "memory_gib": memory,
         "seed": seed,
     }
     progress = begin(quiet=quiet)

@@ -15,12 +15,14 @@ from typing import Literal
 import numpy as np
 import scipy.linalg
 
-from tlprobe.numerics.moments import Centred, FloatArray
+from tlprobe.numerics.activations import FloatArray
+from tlprobe.numerics.moments import Centred
 
 __all__ = ["Rule", "Whitened", "kept", "mean_cca", "nuclear_norm", "pwcca", "svcca", "whiten"]
 
 Rule = Literal["squared", "sum"]
 
+_MOST = 1e-3  # of the largest eigenvalue: sums of millions of float32 products are not as bad as max(n, d) eps says
 _TIE = 1e-7  # correlations closer than this count as equal
 _VARIATES = 256  # projected at a time
 _SMALL = 1e-10  # squared correlations below this are too few digits of an eigenvalue of m'm
@@ -32,8 +34,6 @@ class Whitened:
 
     Parameters
     ----------
-    n : int
-        Samples.
     values_x, values_y : np.ndarray [shape=(r_x,), (r_y,)]
         Eigenvalues of X'X and Y'Y above rounding, ascending: squared singular values of the activations.
     vectors_x, vectors_y : np.ndarray [shape=(d_x, r_x), (d_y, r_y)]
@@ -42,7 +42,6 @@ class Whitened:
         Correlations between the principal directions.
     """
 
-    n: int
     values_x: FloatArray
     values_y: FloatArray
     vectors_x: FloatArray | None
@@ -53,22 +52,24 @@ class Whitened:
 def whiten(moments: Centred, *, full_rank: bool = False, overwrite: bool = False) -> Whitened:
     """Find the principal directions of both sides; with `overwrite`, in the memory of `moments`.
 
-    Eigenvalues below max(n, d)·eps·λ_max are rounding, not variance, and left out, unless the sides are known
-    to have `full_rank`. Both must vary.
+    Eigenvalues below max(n, d)·eps·λ_max are rounding, not variance, and left out. Where the sides are known to have
+    `full_rank`, only as many as there are features without any variance are. Both must vary.
     """
-    eps = 0.0 if full_rank else moments.eps
-    values_x, vectors_x = principal(moments.xx, n=moments.n, eps=eps, overwrite=overwrite)
-    values_y, vectors_y = principal(moments.yy, n=moments.n, eps=eps, overwrite=overwrite)
+    n, eps = moments.n, moments.eps
+    values_x, vectors_x = principal(moments.xx, n=n, eps=eps, full_rank=full_rank, overwrite=overwrite)
+    values_y, vectors_y = principal(moments.yy, n=n, eps=eps, full_rank=full_rank, overwrite=overwrite)
     half = moments.xy @ vectors_y
     half /= np.sqrt(values_y)
     shape = len(values_x), len(values_y)
     m = moments.xy.reshape(-1)[: shape[0] * shape[1]].reshape(shape) if overwrite else np.empty(shape)
     np.matmul(vectors_x.T, half, out=m)
     m /= np.sqrt(values_x)[:, None]
-    return Whitened(n=moments.n, values_x=values_x, values_y=values_y, vectors_x=vectors_x, vectors_y=vectors_y, m=m)
+    return Whitened(values_x=values_x, values_y=values_y, vectors_x=vectors_x, vectors_y=vectors_y, m=m)
 
 
-def principal(product: FloatArray, *, n: int, eps: float, overwrite: bool = False) -> tuple[FloatArray, FloatArray]:
+def principal(
+    product: FloatArray, *, n: int, eps: float, full_rank: bool = False, overwrite: bool = False
+) -> tuple[FloatArray, FloatArray]:
     """Return the eigenvalues above rounding, ascending, and their vectors ``(d, r)``.
 
     Parameters
@@ -79,12 +80,16 @@ def principal(product: FloatArray, *, n: int, eps: float, overwrite: bool = Fals
         Samples it was made from.
     eps : float
         Rounding of the product.
+    full_rank : bool
+        Only eigenvalues of features without any variance are left out.
     overwrite : bool
         Whether the vectors may take the place of `product`.
     """
+    idle = int((product.diagonal() <= 0).sum())
     # Symmetric, so its transpose will do; LAPACK then works in place.
     values, vectors = scipy.linalg.eigh(product.T, driver="evd", overwrite_a=overwrite, check_finite=False)
-    first = int((values <= max(n, len(values)) * eps * values[-1]).sum())
+    share = min(max(n, len(values)) * eps, _MOST)
+    first = idle if full_rank else int((values <= share * values[-1]).sum())
     return values[first:], vectors[:, first:]
 
 
@@ -141,8 +146,9 @@ def pwcca(whitened: Whitened, m: FloatArray | None = None) -> tuple[float, float
     """
     m = whitened.m if m is None else m
     left, correlations, right = canonical(m)
-    gaps = np.diff(correlations)
-    unique = not (gaps < _TIE).any() or bool(correlations[-1] - correlations[0] < _TIE)
+    # A wider side has further variates, of correlation 0, that the thin decomposition leaves out.
+    whole = correlations if m.shape[0] == m.shape[1] else np.append(0.0, correlations)
+    unique = not (np.diff(whole) < _TIE).any() or bool(whole[-1] - whole[0] < _TIE)
     weights_y = _projections(right, whitened.values_y, whitened.vectors_y)
     weights_x = _projections(left, whitened.values_x, whitened.vectors_x)
     correlations = np.clip(correlations, 0, 1)

@@ -14,9 +14,9 @@ import numpy as np
 from tlprobe.errors import UndefinedError
 from tlprobe.numerics.moments import Centred
 
-__all__ = ["Norms", "cka", "cka_debiased", "norms_of"]
+__all__ = ["Norms", "cancellation", "cka", "cka_debiased", "norms_of"]
 
-_ROUNDING = 1e-12  # a difference smaller than this, relative to its terms, is rounding
+_ROUNDING = 64  # a difference smaller than so many roundings of its terms is one itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Norms:
         tr(K), tr(L).
     quartic_xx, quartic_xy, quartic_yy : float >= 0
         Sums over samples of K_ii², K_ii L_ii, L_ii².
+    eps : float > 0
+        Their relative rounding.
     """
 
     n: int
@@ -44,6 +46,7 @@ class Norms:
     quartic_xx: float
     quartic_xy: float
     quartic_yy: float
+    eps: float
 
 
 def norms_of(moments: Centred) -> Norms:
@@ -59,6 +62,7 @@ def norms_of(moments: Centred) -> Norms:
         quartic_xx=moments.quartic_xx,
         quartic_xy=moments.quartic_xy,
         quartic_yy=moments.quartic_yy,
+        eps=moments.eps,
     )
 
 
@@ -78,20 +82,36 @@ def cka_debiased(norms: Norms) -> float:
     n = norms.n
     if n < 4:
         raise UndefinedError(f"debiased CKA needs at least 4 samples; {n} given")
-    xx = _hsic(n, norms.xx, norms.quartic_xx, norms.trace_x, norms.trace_x, side="x")
-    yy = _hsic(n, norms.yy, norms.quartic_yy, norms.trace_y, norms.trace_y, side="y")
-    xy = _hsic(n, norms.xy, norms.quartic_xy, norms.trace_x, norms.trace_y)
+    xx, xy, yy = (math.fsum(terms) for terms in _hsic_terms(norms))
+    for side, total, terms in (("x", xx, _hsic_terms(norms)[0]), ("y", yy, _hsic_terms(norms)[2])):
+        if total <= _ROUNDING * norms.eps * math.fsum(map(abs, terms)):
+            raise UndefinedError(f"debiased CKA is 0 / 0: the samples of {side} are all equally far from each other")
     return max(-1.0, min(1.0, xy / (math.sqrt(xx) * math.sqrt(yy))))
 
 
-def _hsic(n: int, product: float, quartic: float, trace_x: float, trace_y: float, side: str = "") -> float:
-    """Return n (n - 3) times the unbiased HSIC; of a `side` with itself it has to be positive.
+def cancellation(norms: Norms) -> float:
+    """Return by how much the rounding of the terms of debiased CKA grows in their difference, at least 1."""
+    xx, xy, yy = _hsic_terms(norms)
+    sums = math.fsum(xx), math.fsum(yy)
+    if min(sums) <= 0:
+        return math.inf
+    sizes = [math.fsum(map(abs, terms)) for terms in (xx, xy, yy)]
+    return max(sizes[0] / sums[0], sizes[1] / math.sqrt(sums[0] * sums[1]), sizes[2] / sums[1])
+
+
+def _hsic_terms(norms: Norms) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return the terms of n (n - 3) times the unbiased HSIC of x with x, x with y, y with y.
 
     Song et al.'s eq. 5 with the diagonals of K and L zeroed. For centred activations the rows of K and L
     sum to 0, so that 1'K~1 = -tr(K), and 1'K~L~1 = sum of K_ii L_ii.
     """
-    terms = (product, -quartic, trace_x * trace_y / ((n - 1) * (n - 2)), -2 * quartic / (n - 2))
-    total = math.fsum(terms)
-    if side and total <= _ROUNDING * math.fsum(map(abs, terms)):
-        raise UndefinedError(f"debiased CKA is 0 / 0: the samples of {side} are all equally far from each other")
-    return total
+    n = norms.n
+
+    def terms(product: float, quartic: float, trace_a: float, trace_b: float) -> tuple[float, ...]:
+        return (product, -quartic, trace_a * trace_b / ((n - 1) * (n - 2)), -2 * quartic / (n - 2))
+
+    return (
+        terms(norms.xx, norms.quartic_xx, norms.trace_x, norms.trace_x),
+        terms(norms.xy, norms.quartic_xy, norms.trace_x, norms.trace_y),
+        terms(norms.yy, norms.quartic_yy, norms.trace_y, norms.trace_y),
+    )

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 
+from tlprobe.errors import ParameterError
+from tlprobe.numerics.activations import FloatArray, centre
 from tlprobe.numerics.canonical import Whitened, nuclear_norm, principal
 from tlprobe.numerics.cka import Norms
-from tlprobe.numerics.moments import FloatArray, centre
 from tlprobe.numerics.pairs import Pair, needs_directions
 
 __all__ = ["GramSide", "gram_is_cheaper", "gram_side", "pair_of_grams"]
+
+_RANGE = (1e-140, 1e140)
+"""Of the mean square below, of the sum of squares above: their own squares are in the range of float64."""
 
 
 def gram_is_cheaper(n: int, d_x: int, d_y: int) -> bool:
@@ -51,11 +55,15 @@ def gram_side(x: Any) -> GramSide:
     Raises
     ------
     ParameterError
-        If a value is not finite.
+        If a value is not finite, or they vary too much or too little.
     """
     rows, offset, input_eps = centre(x)
-    floor = len(rows) * (4 * input_eps * offset) ** 2
-    squares = np.einsum("ij,ij->j", rows, rows)
+    with np.errstate(over="ignore"):  # told below
+        floor = len(rows) * (4 * input_eps * offset) ** 2
+        squares = np.einsum("ij,ij->j", rows, rows)
+    total = float(squares.sum())
+    if not (total == 0 or rows.size * _RANGE[0] < total < _RANGE[1]):
+        raise ParameterError("activations vary too much or too little to be multiplied; scale them")
     gram = rows @ rows.T
     values, samples = principal(gram, n=max(rows.shape), eps=float(np.finfo(np.float64).eps))
     return GramSide(
@@ -64,7 +72,7 @@ def gram_side(x: Any) -> GramSide:
         values=values,
         samples=samples,
         dead=int((squares <= floor).sum()),
-        varies=bool(squares.sum() > floor.sum()),
+        varies=bool((squares > floor).any()),
     )
 
 
@@ -75,7 +83,6 @@ def pair_of_grams(x: GramSide, y: GramSide, measures: Collection[str]) -> Pair:
     if both and needs_directions(measures):
         with_vectors = "pwcca" in measures
         whitened = Whitened(
-            n=len(x.rows),
             values_x=x.values,
             values_y=y.values,
             vectors_x=_vectors(x) if with_vectors else None,
@@ -105,6 +112,7 @@ def pair_of_grams(x: GramSide, y: GramSide, measures: Collection[str]) -> Pair:
             quartic_xx=float(diagonal_x @ diagonal_x),
             quartic_xy=float(diagonal_x @ diagonal_y),
             quartic_yy=float(diagonal_y @ diagonal_y),
+            eps=float(np.finfo(np.float64).eps),
         ),
         whitened=whitened,
         nuclear=nuclear,

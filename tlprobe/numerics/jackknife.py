@@ -64,7 +64,7 @@ def deal_groups(sources: Sequence[str], n_groups: int, *, seed: int) -> np.ndarr
     ----------
     sources : sequence of str
         One a clip: the recording it was cut from.
-    n_groups : int >= 2
+    n_groups : int >= 1
         At most as many as there are sources are made.
     seed : int
         Of the order of sources among equals.
@@ -73,7 +73,14 @@ def deal_groups(sources: Sequence[str], n_groups: int, *, seed: int) -> np.ndarr
     -------
     groups : np.ndarray [shape=(n_clips,), int]
         ``0 .. n_groups - 1``.
+
+    Raises
+    ------
+    ParameterError
+        If there is to be no group.
     """
+    if n_groups < 1:
+        raise ParameterError(f"n_groups={n_groups}; need at least 1")
     names, members = np.unique(np.asarray(sources, dtype=str), return_inverse=True)
     sizes = np.bincount(members)
     order = np.random.default_rng(seed).permutation(len(names))

@@ -8,18 +8,26 @@ Arrays of NumPy, or tensors of torch: those on a GPU are summed there.
 """
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.activations import (
+    FloatArray,
+    Products,
+    as_activations,
+    less,
+    on_host,
+    relative_rounding,
+    typical,
+)
+from tlprobe.numerics.sums import Sums
 
-__all__ = ["Centred", "FloatArray", "Moments", "Products", "as_activations", "centre", "on_host", "rounding"]
+__all__ = ["Centred", "Moments"]
 
-FloatArray = npt.NDArray[np.float64]
-Products = Literal["float32", "float64"]
+_SMALLEST = {"float32": 1e-30, "float64": 1e-140}
+"""Mean square of a feature: above the range of the products, and its own square above that of float64."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +42,10 @@ class Centred:
         X'X, X'Y, Y'Y.
     quartic_xx, quartic_xy, quartic_yy : float >= 0
         Sums over samples of |x|⁴, |x|²|y|² and |y|⁴.
-    offset_x, offset_y : np.ndarray [shape=(d_x,), (d_y,)]
-        What was subtracted: digits are relative to it.
-    eps, input_eps : float > 0
-        Relative rounding of the products, and of the activations themselves.
+    rounding_x, rounding_y : np.ndarray [shape=(d_x,), (d_y,)]
+        Each feature's sum of squares that would be rounding alone.
+    eps : float > 0
+        Relative rounding of the products.
     """
 
     n: int
@@ -47,89 +55,9 @@ class Centred:
     quartic_xx: float
     quartic_xy: float
     quartic_yy: float
-    offset_x: FloatArray
-    offset_y: FloatArray
+    rounding_x: FloatArray
+    rounding_y: FloatArray
     eps: float
-    input_eps: float
-
-
-class _Sums:
-    """Sums of u and v, the activations less their shift; of one group of clips."""
-
-    def __init__(self) -> None:
-        self.n = 0
-        self.quartic_uu = self.quartic_uv = self.quartic_vv = 0.0  # sums of |u|⁴, |u|²|v|², |v|⁴
-        zero: Any = 0.0  # becomes an array, where the first batch is
-        self.u = self.v = self.uu = self.uv = self.vv = zero
-        self.uu_u = self.uu_v = self.vv_u = self.vv_v = zero  # sums of |u|²u, |u|²v, |v|²u, |v|²v
-
-    def absorb(self, u: Any, v: Any) -> None:
-        """Add a batch, or nothing if it cannot be summed."""
-        norm_u, norm_v = _squared_norms(u), _squared_norms(v)
-        largest = float(norm_u.sum()) + float(norm_v.sum())  # bounds all products; NaN fails too
-        if not largest <= float(np.finfo(np.float32 if u.dtype.itemsize == 4 else np.float64).max):
-            raise ParameterError("activations hold values that are not finite, or too large to be multiplied")
-        self.n += len(u)
-        self.quartic_uu += float(norm_u @ norm_u)
-        self.quartic_uv += float(norm_u @ norm_v)
-        self.quartic_vv += float(norm_v @ norm_v)
-        self._increase("u", u.sum(0))
-        self._increase("v", v.sum(0))
-        self._increase("uu", u.T @ u)  # one after the other: there is room for one more matrix, not for three
-        self._increase("uv", u.T @ v)
-        self._increase("vv", v.T @ v)
-        self._increase("uu_u", _weighted(norm_u, u))
-        self._increase("uu_v", _weighted(norm_u, v))
-        self._increase("vv_u", _weighted(norm_v, u))
-        self._increase("vv_v", _weighted(norm_v, v))
-
-    def add(self, other: "_Sums") -> None:
-        for name, value in vars(other).items():
-            self._increase(name, value)
-
-    def _increase(self, name: str, value: Any) -> None:
-        own = getattr(self, name)
-        if isinstance(own, int | float):
-            setattr(self, name, own + value if isinstance(value, int | float) else _double(value))
-        else:
-            own += value
-
-    def copy(self) -> "_Sums":
-        return self._with(lambda array: array.copy() if isinstance(array, np.ndarray) else array.clone())
-
-    def on_host(self) -> "_Sums":
-        return self._with(lambda array: array if isinstance(array, np.ndarray) else array.cpu().numpy())
-
-    def _with(self, change: Callable[[Any], Any]) -> "_Sums":
-        twin = _Sums()
-        for name, value in vars(self).items():
-            setattr(twin, name, value if isinstance(value, int | float) else change(value))
-        return twin
-
-    def move(self, e: Any, f: Any) -> None:
-        """Make u + e out of u and v + f out of v, in place."""
-        n, ue, vf = self.n, float(self.u @ e), float(self.v @ f)
-        ee, ff = float(e @ e), float(f @ f)
-        trace_u, trace_v = float(self.uu.diagonal().sum()), float(self.vv.diagonal().sum())
-        uu_e, vv_f, uv_f, vu_e = self.uu @ e, self.vv @ f, self.uv @ f, self.uv.T @ e
-        # (|u|² + 2 u·e + e·e)², and the like, term by term
-        self.quartic_uu += float(4 * (e @ uu_e) + 4 * (self.uu_u @ e)) + 2 * ee * trace_u + 4 * ee * ue + n * ee * ee
-        self.quartic_vv += float(4 * (f @ vv_f) + 4 * (self.vv_v @ f)) + 2 * ff * trace_v + 4 * ff * vf + n * ff * ff
-        self.quartic_uv += float(2 * (self.uu_v @ f) + 2 * (self.vv_u @ e) + 4 * (e @ uv_f))
-        self.quartic_uv += ff * trace_u + ee * trace_v + 2 * ff * ue + 2 * ee * vf + n * ee * ff
-        self.uu_u += trace_u * e + 2 * uu_e + 2 * ue * e + ee * self.u + n * ee * e
-        self.uu_v += trace_u * f + 2 * vu_e + 2 * ue * f + ee * self.v + n * ee * f
-        self.vv_v += trace_v * f + 2 * vv_f + 2 * vf * f + ff * self.v + n * ff * f
-        self.vv_u += trace_v * e + 2 * uv_f + 2 * vf * e + ff * self.u + n * ff * e
-        for product, a, b, shift_a, shift_b in (
-            (self.uu, self.u, self.u, e, e),
-            (self.uv, self.u, self.v, e, f),
-            (self.vv, self.v, self.v, f, f),
-        ):
-            product += (a + n * shift_a)[:, None] * shift_b[None, :]
-            product += shift_a[:, None] * b[None, :]
-        self.u += n * e
-        self.v += n * f
 
 
 class Moments:
@@ -160,7 +88,7 @@ class Moments:
         self.products = products
         self._input_eps = float(np.finfo(np.float64).eps)
         self._shift: Any = None  # of x and y
-        self._groups: dict[int, _Sums] = {}
+        self._groups: dict[int, Sums] = {}
 
     @property
     def n(self) -> int:
@@ -200,20 +128,28 @@ class Moments:
         before = self._shift
         if before is None:
             self.start_from(x, y)
-        sums = self._groups.get(group, _Sums())
+        sums = self._groups.get(group, Sums())
         try:
             with np.errstate(over="ignore", invalid="ignore"):  # told by `absorb`
-                sums.absorb(_less(x, self._shift[0], self.products), _less(y, self._shift[1], self.products))
+                sums.absorb(less(x, self._shift[0], self.products), less(y, self._shift[1], self.products))
         except ParameterError:
             self._shift = before
             raise
         self._groups[group] = sums
-        self._input_eps = max(self._input_eps, _eps(x), _eps(y))
+        self._input_eps = max(self._input_eps, relative_rounding(x), relative_rounding(y))
 
     def start_from(self, x: Any, y: Any) -> None:
-        """Sum around the means of these activations, instead of the first batch's; before the first `update`."""
+        """Sum around the means of these activations, instead of the first batch's.
+
+        Raises
+        ------
+        ParameterError
+            If there are samples already.
+        """
+        if self._groups:
+            raise ParameterError("sums that have begun cannot start from another shift")
         with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are for `update` to tell
-            self._shift = tuple(_typical(as_activations(side), self.products) for side in (x, y))
+            self._shift = tuple(typical(as_activations(side)) for side in (x, y))
 
     def merge(self, other: "Moments") -> None:
         """Add another accumulator's samples, group by group, in place.
@@ -233,7 +169,7 @@ class Moments:
             return
         if self._shift is None:
             self._shift = other._shift
-        e, f = (_double(theirs) - _double(own) for theirs, own in zip(other._shift, self._shift, strict=True))
+        e, f = (theirs - own for theirs, own in zip(other._shift, self._shift, strict=True))
         for group, sums in other._groups.items():
             moved = sums.copy()
             moved.move(e, f)
@@ -253,9 +189,12 @@ class Moments:
         Raises
         ------
         ParameterError
-            If fewer than two samples are left.
+            If fewer than two samples are left, there is no such group, or the activations vary too little to be
+            multiplied.
         """
-        total = _Sums()
+        if without is not None and without not in self._groups:
+            raise ParameterError(f"without={without} is no group; choose from {', '.join(map(str, self.groups))}")
+        total = Sums()
         for group, sums in self._groups.items():
             if group != without:
                 if total.n:
@@ -265,19 +204,23 @@ class Moments:
         return self._finish(total)
 
     def take(self) -> Centred:
-        """Return `centred` without a copy, and forget everything: for when memory is short."""
+        """Return `centred` without a copy, and forget the samples: for when memory is short."""
         groups, self._groups = list(self._groups.values()), {}
-        total = groups[0] if groups else _Sums()
+        total = groups[0] if groups else Sums()
         for sums in groups[1:]:
             total.add(sums)
         return self._finish(total)
 
-    def _finish(self, total: _Sums) -> Centred:
+    def _finish(self, total: Sums) -> Centred:
         if total.n < 2:
             raise ParameterError(f"{total.n} sample(s) have no covariance; need at least 2")
         total = total.on_host()
         mean_u, mean_v = total.u / total.n, total.v / total.n
+        floors = [self._rounding(total.n, on_host(s), m) for s, m in zip(self._shift, (mean_u, mean_v), strict=True)]
         total.move(-mean_u, -mean_v)
+        for product in (total.uu, total.vv):
+            if 0 < np.trace(product) < total.n * len(product) * _SMALLEST[self.products]:
+                raise ParameterError("activations vary too little to be multiplied; scale them up")
         return Centred(
             n=total.n,
             xx=total.uu,
@@ -286,80 +229,12 @@ class Moments:
             quartic_xx=total.quartic_uu,
             quartic_xy=total.quartic_uv,
             quartic_yy=total.quartic_vv,
-            offset_x=on_host(self._shift[0]),
-            offset_y=on_host(self._shift[1]),
+            rounding_x=floors[0],
+            rounding_y=floors[1],
             eps=float(np.finfo(self.products).eps),
-            input_eps=self._input_eps,
         )
 
-
-def as_activations(x: Any) -> Any:
-    """Return activations as a NumPy array, or as they are if they are a GPU's tensor; floating-point always."""
-    if hasattr(x, "detach"):  # a tensor, without importing torch for those who have none
-        x = x.detach()
-        x = x if x.dtype.itemsize >= 4 and x.is_floating_point() else x.float()
-        return x.numpy() if x.device.type == "cpu" else x
-    x = np.asarray(x)
-    return x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
-
-
-def centre(x: Any) -> tuple[FloatArray, FloatArray, float]:
-    """Return centred activations in float64, what was subtracted, and the relative rounding they came with.
-
-    Raises
-    ------
-    ParameterError
-        If a value is not finite.
-    """
-    rows = on_host(x)
-    if not np.isfinite(rows).all():
-        raise ParameterError("activations hold values that are not finite")
-    offset = _typical(rows, "float64")
-    rows = rows - offset
-    rows -= rows.mean(0)
-    return rows, offset, _eps(x)
-
-
-def rounding(moments: Centred, offset: FloatArray) -> FloatArray:
-    """Return each feature's sum of squares that would be rounding alone, of activations around `offset`."""
-    return np.asarray(moments.n * (4 * moments.input_eps * offset) ** 2)
-
-
-def _eps(x: Any) -> float:
-    return float(np.finfo(np.float32 if x.dtype.itemsize == 4 else np.float64).eps)
-
-
-def _double(x: Any) -> Any:
-    return x.astype(np.float64, copy=False) if isinstance(x, np.ndarray) else x.double()
-
-
-def on_host(x: Any, dtype: type = np.float64) -> npt.NDArray[Any]:
-    """Return activations as a NumPy array, from a GPU too."""
-    return np.asarray(x if isinstance(x, np.ndarray) else x.cpu().numpy(), dtype=dtype)
-
-
-def _typical(x: Any, products: Products) -> Any:
-    """Return the columns' means, and of constant columns exactly their value: rounding would pass for variance."""
-    if isinstance(x, np.ndarray):
-        return np.where((x == x[0]).all(0), x[0], x.mean(0, dtype=np.float64)).astype(products)
-    x = x.double()
-    mean = x.mean(0).where((x != x[0]).any(0), x[0])
-    return mean.float() if products == "float32" else mean
-
-
-def _less(x: Any, shift: Any, products: Products) -> Any:
-    if isinstance(x, np.ndarray):
-        return np.subtract(x, shift, dtype=products, casting="same_kind")
-    return (x.float() if products == "float32" else x.double()) - shift
-
-
-def _squared_norms(x: Any) -> Any:
-    """Return the rows' squared norms, in float64."""
-    if isinstance(x, np.ndarray):
-        return np.einsum("ij,ij->i", x, x, dtype=np.float64)
-    return x.double().square().sum(1)
-
-
-def _weighted(weights: Any, x: Any) -> Any:
-    """Return the sum of rows, each times its weight."""
-    return weights.astype(x.dtype) @ x if isinstance(x, np.ndarray) else weights.to(x.dtype) @ x
+    def _rounding(self, n: int, shift: FloatArray, mean: FloatArray) -> FloatArray:
+        """Return what rounding gives each feature: of the activations, and of products around a shift off the mean."""
+        own = (4 * self._input_eps * shift) ** 2
+        return np.asarray(n * (own + 64 * float(np.finfo(self.products).eps) * mean**2))

@@ -11,7 +11,7 @@ import numpy as np
 
 from tlprobe.numerics.canonical import Whitened, nuclear_norm, whiten
 from tlprobe.numerics.cka import Norms, norms_of
-from tlprobe.numerics.moments import Centred, rounding
+from tlprobe.numerics.moments import Centred
 
 __all__ = ["CANONICAL", "Pair", "needs_directions", "pair_of_moments"]
 
@@ -62,27 +62,23 @@ def needs_directions(measures: Collection[str]) -> bool:
 def pair_of_moments(
     moments: Centred, measures: Collection[str], *, full_rank: bool = False, overwrite: bool = False
 ) -> Pair:
-    """Prepare `measures`; with `overwrite`, `moments` are used up; with `full_rank`, no eigenvalue is rounding."""
+    """Prepare `measures`; with `overwrite`, `moments` are used up; `full_rank` as in `whiten`."""
     norms = norms_of(moments)
-    floors = [rounding(moments, offset) for offset in (moments.offset_x, moments.offset_y)]
-    dead_x, dead_y = (
-        int((product.diagonal() <= floor).sum())
-        for product, floor in zip((moments.xx, moments.yy), floors, strict=True)
-    )
-    varies_x, varies_y = norms.trace_x > floors[0].sum(), norms.trace_y > floors[1].sum()
-    both = varies_x and varies_y
+    alive_x = moments.xx.diagonal() > moments.rounding_x
+    alive_y = moments.yy.diagonal() > moments.rounding_y
+    both = alive_x.any() and alive_y.any()
     nuclear = nuclear_norm(moments.xy) if both and "procrustes" in measures else None
     whitened = None
     if both and needs_directions(measures):
         whitened = whiten(moments, full_rank=full_rank, overwrite=overwrite)
     return Pair(
         n=moments.n,
-        d_x=len(moments.offset_x),
-        d_y=len(moments.offset_y),
-        dead_x=dead_x,
-        dead_y=dead_y,
-        varies_x=bool(varies_x),
-        varies_y=bool(varies_y),
+        d_x=len(alive_x),
+        d_y=len(alive_y),
+        dead_x=int((~alive_x).sum()),
+        dead_y=int((~alive_y).sum()),
+        varies_x=bool(alive_x.any()),
+        varies_y=bool(alive_y.any()),
         norms=norms,
         whitened=whitened,
         nuclear=nuclear,

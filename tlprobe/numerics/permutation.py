@@ -13,15 +13,36 @@ import numpy as np
 import numpy.typing as npt
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.activations import FloatArray
 from tlprobe.numerics.canonical import Rule, Whitened, nuclear_norm
 from tlprobe.numerics.pairs import Pair
 from tlprobe.numerics.rows import variates
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.numerics.similarity import measure
 
-__all__ = ["derangement", "permutation_null"]
+__all__ = ["Null", "derangement", "permutation_null"]
 
-FloatArray = npt.NDArray[np.float64]
+
+@dataclasses.dataclass(frozen=True)
+class Null:
+    """What permuted clips score, and the true pairs on the same rows.
+
+    Parameters
+    ----------
+    values : dict of str to np.ndarray [shape=(n_permutations,)]
+        One value a permutation; without the measures that are not defined for these activations.
+    observed : dict of str to float
+        Of clips beside themselves: a null of few rows is higher, and so is the value that it is compared with.
+    n : int
+        Rows.
+    n_different : int
+        Permutations that differ: few clips have few.
+    """
+
+    values: dict[str, FloatArray]
+    observed: dict[str, float]
+    n: int
+    n_different: int
 
 
 def permutation_null(
@@ -33,7 +54,7 @@ def permutation_null(
     seed: int,
     variance: float = 0.99,
     rule: Rule = "squared",
-) -> dict[str, FloatArray]:
+) -> Null:
     """Return what each measure gives when clips of x stand beside other clips of y.
 
     Parameters
@@ -53,8 +74,7 @@ def permutation_null(
 
     Returns
     -------
-    null : dict of str to np.ndarray [shape=(n_permutations,)]
-        One value a permutation; without the measures that are not defined for these activations.
+    null : Null
 
     Raises
     ------
@@ -69,22 +89,23 @@ def permutation_null(
     flat_x, flat_y = x.reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
     pair, a, b = variates(flat_x, flat_y, measures)
     whitened = pair.whitened
+    measured = measure(pair, measures, variance=variance, rule=rule)
+    orders = [derangement(n_clips, seed=derive_seed(seed, "permutation", number)) for number in range(n_permutations)]
+    n_different = len({order.tobytes() for order in orders})
     if whitened is None:
-        return {}
+        return Null({}, {}, pair.n, n_different)
     if set(measures) == {"svcca"}:  # the leading directions will do
-        measured = measure(pair, measures, variance=variance, rule=rule)
         a, b = a[:, a.shape[1] - (measured.k_x or 0) :], b[:, b.shape[1] - (measured.k_y or 0) :]
     b = b.reshape(n_clips, n_positions, -1)
     norms_x, norms_y = _norms(flat_x, n_clips), _norms(flat_y, n_clips)
     null: dict[str, list[float]] = {}
-    for number in range(n_permutations):
-        order = derangement(n_clips, seed=derive_seed(seed, "permutation", number))
+    for order in orders:
         m = (a.T @ b[order].reshape(len(a), -1)).astype(np.float64)
         norms = dataclasses.replace(pair.norms, quartic_xy=float((norms_x * norms_y[order]).sum()))
         paired = _with_cross(dataclasses.replace(pair, norms=norms), whitened, m, measures=measures)
         for name, value in measure(paired, measures, variance=variance, rule=rule).values.items():
             null.setdefault(name, []).append(value)
-    return {name: np.array(values) for name, values in null.items()}
+    return Null({name: np.array(values) for name, values in null.items()}, measured.values, pair.n, n_different)
 
 
 def derangement(n: int, *, seed: int) -> npt.NDArray[np.int64]:

@@ -12,18 +12,26 @@ import numpy.typing as npt
 import scipy.linalg
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.activations import FloatArray, Products, as_activations, less, on_host, typical
+from tlprobe.numerics.cka import cancellation
 from tlprobe.numerics.gram import gram_is_cheaper, gram_side, pair_of_grams
-from tlprobe.numerics.moments import Centred, FloatArray, Moments, Products, as_activations, on_host
-from tlprobe.numerics.pairs import Pair, needs_directions, pair_of_moments
+from tlprobe.numerics.moments import Centred, Moments
+from tlprobe.numerics.pairs import Pair, pair_of_moments
 
-__all__ = ["Rows", "pair_of_rows", "variates"]
+__all__ = ["BLOCK_ROWS", "Rows", "pair_of_rows", "variates"]
 
 Rows = npt.NDArray[np.float32]
 
-_BLOCK = 2048  # float32 rows summed at a time, and half as many of float64
+BLOCK_ROWS = 2048
+"""float32 rows summed at a time, and half as many of float64."""
 _SOME = 3  # rows a feature, from which on float32 products may do
-_RESOLVED = 4 * float(np.finfo(np.float32).eps)
-"""Smallest eigenvalue, relative to the largest, for float32 products. Measured at 1e-6: PWCCA is off by 2e-5."""
+_LIKELY, _RESOLVED = 3e-5, 1e-4
+"""Smallest eigenvalue, relative to the largest, for float32 products: of some rows, which make it smaller, and of all.
+
+Measured: below 1e-6, SVCCA of a set with itself loses 2e-3; at 1e-4 it is right to 1e-5.
+"""
+_CANCELLED = 100  # growth of rounding in debiased CKA
+_RANGE = (1e-20, 1e20)  # of a feature's variance: far inside that of float32
 
 
 def pair_of_rows(x: Any, y: Any, measures: Collection[str]) -> Pair:
@@ -38,10 +46,11 @@ def pair_of_rows(x: Any, y: Any, measures: Collection[str]) -> Pair:
     if gram_is_cheaper(len(x), x.shape[1], y.shape[1]):
         return pair_of_grams(gram_side(x), gram_side(y), measures)
     single = x.dtype.itemsize == y.dtype.itemsize == 4 and "mean_cca" not in measures
-    if single and needs_directions(measures):
-        single = _resolved_in_float32(x) and _resolved_in_float32(y)
-    moments = _sum_up(x, y, products="float32" if single else "float64")
-    return pair_of_moments(moments, measures, full_rank=single, overwrite=True)
+    if single and _suits_float32(x) and _suits_float32(y):
+        pair = pair_of_moments(_sum_up(x, y, products="float32"), measures, full_rank=True, overwrite=True)
+        if _is_resolved(pair):
+            return pair
+    return pair_of_moments(_sum_up(x, y, products="float64"), measures, overwrite=True)
 
 
 def variates(x: Any, y: Any, measures: Collection[str]) -> tuple[Pair, Rows, Rows]:
@@ -73,8 +82,8 @@ def _projected(x: Any, directions: FloatArray) -> Rows:
     rows = on_host(x, x.dtype if isinstance(x, np.ndarray) else np.float64)
     mean = rows.mean(0, dtype=np.float64)
     out = np.empty((len(rows), directions.shape[1]), np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        out[start : start + _BLOCK] = (rows[start : start + _BLOCK] - mean) @ directions
+    for start in range(0, len(rows), BLOCK_ROWS):
+        out[start : start + BLOCK_ROWS] = (rows[start : start + BLOCK_ROWS] - mean) @ directions
     return out
 
 
@@ -87,39 +96,51 @@ def _checked(x: Any, y: Any) -> tuple[Any, Any]:
         )
     if len(x) < 2:
         raise ParameterError(f"{len(x)} sample(s) have no covariance; need at least 2")
+    if isinstance(x, np.ndarray) != isinstance(y, np.ndarray):
+        raise ParameterError("one side is on a GPU and the other is not; move both to one place")
     return x, y
 
 
 def _sum_up(x: Any, y: Any, *, products: Products) -> Centred:
     moments = Moments(x.shape[1], y.shape[1], products=products)
-    spread = slice(None, None, -(-len(x) // _BLOCK))  # the first rows alone may be unlike the others
+    spread = slice(None, None, -(-len(x) // BLOCK_ROWS))  # the first rows alone may be unlike the others
     moments.start_from(x[spread], y[spread])
-    block = _BLOCK if products == "float32" else _BLOCK // 2
+    block = BLOCK_ROWS if products == "float32" else BLOCK_ROWS // 2
     for start in range(0, len(x), block):
         moments.update(x[start : start + block], y[start : start + block])
     return moments.take()
 
 
-def _resolved_in_float32(x: Any) -> bool:
-    """Say, from some of the rows, whether all eigenvalues of X'X are above the rounding of float32 products."""
+def _suits_float32(x: Any) -> bool:
+    """Guess from some of the rows whether float32 products resolve every eigenvalue of X'X."""
     n, d = x.shape
     if n < _SOME * d:
         return False  # the smallest eigenvalues are near 0, and the products cost little beside the eigenproblems
-    step = n // max(_SOME * d // 2, _BLOCK // 2)
+    step = n // max(_SOME * d // 2, BLOCK_ROWS // 2)
     rows = on_host(x[:: max(step, 1)], np.float32)
     with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are for the sums to tell
-        rows = rows - rows.mean(0)
+        rows = less(rows, typical(rows), "float32")
         product = (rows.T @ rows).astype(np.float64)
-    vector = product[:, int(np.argmax(product.diagonal()))]
-    largest = 0.0
+    alive = product.diagonal() > 0
+    product = product[np.ix_(alive, alive)] if not alive.all() else product
+    sizes = product.diagonal() / len(rows)
+    if not sizes.size or not _RANGE[0] < sizes.min() <= sizes.max() < _RANGE[1]:
+        return False
+    vector = product[:, int(np.argmax(sizes))]
     for _ in range(30):  # power iteration; a rough value will do
         largest = float(np.linalg.norm(vector))
-        if not 0 < largest < np.inf:
-            return False
         vector = product @ (vector / largest)
-    product[np.diag_indices(d)] -= _RESOLVED * largest
+    product[np.diag_indices_from(product)] -= _LIKELY * largest
     try:
         scipy.linalg.cholesky(product.T, overwrite_a=True, check_finite=False)
     except np.linalg.LinAlgError:
         return False
     return True
+
+
+def _is_resolved(pair: Pair) -> bool:
+    """Say whether a pair of float32 products is good to four digits: no row was unlike those that were looked at."""
+    spectra = [] if pair.whitened is None else [pair.whitened.values_x, pair.whitened.values_y]
+    if any(values[0] < _RESOLVED * values[-1] for values in spectra):
+        return False
+    return pair.n < 4 or cancellation(pair.norms) < _CANCELLED

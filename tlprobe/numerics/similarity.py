@@ -6,6 +6,7 @@ Conventions: activations are ``(n_samples, n_features)`` and are centred first; 
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
@@ -235,9 +236,9 @@ def measure(
         return Measured({}, dict.fromkeys(measures, reason), None, None, (reason,))
     values: dict[str, float] = {}
     undefined: dict[str, str] = {}
+    whitened = pair.whitened
     warnings = _about_samples(pair, n_clips)
     k_x = k_y = None
-    whitened = pair.whitened
     if whitened is not None and "svcca" in measures:
         k_x, k_y = (kept(side, variance=variance, rule=rule) for side in (whitened.values_x, whitened.values_y))
         values["svcca"] = svcca(whitened.m, k_x=k_x, k_y=k_y)
@@ -248,7 +249,9 @@ def measure(
         values["pwcca_x"], values["pwcca_y"], unique = pwcca(whitened)
         values["pwcca"] = (values["pwcca_x"] + values["pwcca_y"]) / 2
         if not unique:
-            warnings.append("PWCCA is defined to about 1e-2 only: canonical correlations tie")
+            warnings.append("PWCCA is not unique: canonical correlations tie")
+        elif pair.coarse and _lacks_directions(pair, whitened):
+            warnings.append("float32 products do not resolve all directions of PWCCA; use float64")
     plain: dict[str, Callable[[], float]] = {
         "cka": lambda: cka(pair.norms),
         "cka_debiased": lambda: cka_debiased(pair.norms),
@@ -260,6 +263,8 @@ def measure(
                 values[name] = plain[name]()
             except UndefinedError as error:
                 undefined[name] = str(error)
+    for name in [name for name, value in values.items() if not math.isfinite(value)]:
+        undefined[name] = f"{name} is {values.pop(name)}: the activations leave the range of their numbers"
     return Measured(values, undefined, k_x, k_y, tuple(warnings))
 
 
@@ -276,13 +281,12 @@ def _about_samples(pair: Pair, n_clips: int | None) -> list[str]:
     d = max(pair.d_x, pair.d_y)
     if n < _MANY * d:
         warnings.append(f"{name} / d = {n / d:.3g} < {_MANY}: much of a canonical correlation is chance, see its null")
-    rank_x, rank_y = min(pair.d_x - pair.dead_x, pair.n - 1), min(pair.d_y - pair.dead_y, pair.n - 1)
-    certain = rank_x + rank_y - (pair.n - 1)
-    if certain > 0:
-        warnings.append(
-            f"n - 1 = {pair.n - 1} < d_x + d_y: {certain} canonical correlations are 1 whatever the data, "
-            "and PWCCA is defined to about 1e-2 only"
-        )
+    if pair.n - 1 < pair.d_x + pair.d_y:
+        text = f"n - 1 = {pair.n - 1} < d_x + d_y"
+        if pair.whitened is not None:
+            certain = max(0, len(pair.whitened.values_x) + len(pair.whitened.values_y) - (pair.n - 1))
+            text += f": {certain} canonical correlations are 1 whatever the data, and PWCCA is not unique"
+        warnings.append(text)
     for side, dead, all_of in (("x", pair.dead_x, pair.d_x), ("y", pair.dead_y, pair.d_y)):
         if dead:
             warnings.append(f"{dead} of {all_of} features of {side} are constant")
@@ -293,6 +297,12 @@ def _about_directions(pair: Pair, whitened: Whitened, *, k_x: int, k_y: int, var
     warnings = []
     if min(k_x, k_y) <= _FEW_DIRECTIONS:
         warnings.append(f"SVCCA rests on {min(k_x, k_y)} direction(s)")
-    if pair.coarse and (k_x == len(whitened.values_x) < pair.d_x or k_y == len(whitened.values_y) < pair.d_y):
+    cut = k_x == len(whitened.values_x) or k_y == len(whitened.values_y)
+    if pair.coarse and cut and _lacks_directions(pair, whitened):
         warnings.append(f"float32 products do not resolve the directions of {variance:g} ({rule}); use float64")
     return warnings
+
+
+def _lacks_directions(pair: Pair, whitened: Whitened) -> bool:
+    """Say whether eigenvalues were left out that are not those of constant features."""
+    return len(whitened.values_x) < pair.d_x - pair.dead_x or len(whitened.values_y) < pair.d_y - pair.dead_y

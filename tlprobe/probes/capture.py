@@ -133,6 +133,11 @@ class Capture:
     seconds : float
         Spent inside the hooks.
 
+    Raises
+    ------
+    ParameterError
+        If there are not as many of both.
+
     Examples
     --------
     >>> conv = nn.Conv2d(1, 2, 1)
@@ -144,6 +149,8 @@ class Capture:
     """
 
     def __init__(self, layers: Sequence[Layer], reduces: Sequence[Reduce]) -> None:
+        if len(layers) != len(reduces):
+            raise ParameterError(f"{len(layers)} layers and {len(reduces)} ways to reduce them; need one each")
         self._layers = tuple(layers)
         self._reduces = tuple(reduces)
         self._rows: dict[int, torch.Tensor] = {}
@@ -185,7 +192,9 @@ class Capture:
         def keep(module: nn.Module, inputs: object, output: object) -> None:
             start = time.perf_counter()
             if index in self._rows:
-                raise ParameterError(f"{layer.name} is called several times in one pass: which output is meant?")
+                raise ParameterError(
+                    f"{layer.name} is called again before its rows were taken: twice in one pass, or in a second one"
+                )
             maps = _as_maps(layer, output)
             self.shapes[index] = (maps.shape[1], maps.shape[2], maps.shape[3])
             self._rows[index] = reduce(maps)

@@ -2,16 +2,18 @@
 
 import contextlib
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy import stats
 
 from tlprobe.numerics.canonical import Rule
 from tlprobe.numerics.jackknife import jackknife_interval
 from tlprobe.numerics.moments import Moments
 from tlprobe.numerics.pairs import Pair, pair_of_moments
-from tlprobe.numerics.permutation import permutation_null
+from tlprobe.numerics.permutation import Null, permutation_null
 from tlprobe.numerics.rows import Rows, pair_of_rows
 from tlprobe.numerics.similarity import Measured, measure
 from tlprobe.probes.capture import Conv
@@ -68,13 +70,15 @@ class Estimate:
     null: float | None = None
     null_low: float | None = None
     null_high: float | None = None
+    beside_null: float | None = None
+    """The value on the rows that the null was made of: `value` itself, unless memory was short."""
 
     @property
     def corrected(self) -> float | None:
-        """How far the value is from its null towards 1: (value - null) / (1 - null), at most 1."""
-        if self.value is None or self.null is None or self.null > 1 - _NO_ROOM:
+        """How far the value is from its null towards 1: (value - null) / (1 - null), at most 1, on equal rows."""
+        if self.beside_null is None or self.null is None or self.null > 1 - _NO_ROOM:
             return None
-        return (self.value - self.null) / (1 - self.null)
+        return (self.beside_null - self.null) / (1 - self.null)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,8 +90,10 @@ class Outcome:
     pairing : Pairing
     estimates : dict of str to Estimate
         One a measure.
-    n : int
-        Samples.
+    n, n_null : int
+        Samples, and those of the null.
+    n_groups : int
+        Of the jackknife; 0 without intervals.
     k_x, k_y : int or None
         Directions that SVCCA kept.
     warnings : tuple of str
@@ -96,6 +102,8 @@ class Outcome:
     pairing: Pairing
     estimates: dict[str, Estimate]
     n: int
+    n_null: int
+    n_groups: int
     k_x: int | None
     k_y: int | None
     warnings: tuple[str, ...]
@@ -134,36 +142,67 @@ def estimate(
         intervals, told = _intervals(measured, prepare, groups, settings)
         warnings += told
     with clock(seconds, "nulls"):
-        nulls: dict[str, np.ndarray] = {}
-        if settings.n_permutations and x is not None and y is not None:
-            n = min(x.shape[1], y.shape[1])
-            if n < pairing.x.n_positions:
-                warnings.append(f"null on {n} of {pairing.x.n_positions} positions, by --memory")
-            nulls = permutation_null(
-                x[:, :n],
-                y[:, :n],
-                settings.measures,
-                n_permutations=settings.n_permutations,
-                seed=settings.seed,
-                variance=settings.variance,
-                rule=settings.rule,
-            )
+        null, told = _null(pairing, x, y, settings)
+        warnings += told
     estimates = {}
     for name in settings.measures:
         low, high = intervals.get(name, (None, None))
-        null = nulls.get(name)
-        band = (None, None) if null is None else np.quantile(null, (0.025, 0.975)).tolist()
-        mean = None if null is None else float(null.mean())
-        estimates[name] = Estimate(measured.values.get(name), low, high, mean, *band)
-    return Outcome(pairing, estimates, pair.n, measured.k_x, measured.k_y, tuple(dict.fromkeys(warnings)))
+        estimates[name] = Estimate(measured.values.get(name), low, high)
+        if null is not None and name in null.values:
+            mean, band = float(null.values[name].mean()), _band(null.values[name], name)
+            observed = measured.values.get(name) if null.n == pair.n else null.observed.get(name)
+            estimates[name] = Estimate(measured.values.get(name), low, high, mean, *band, observed)
+    return Outcome(
+        pairing=pairing,
+        estimates=estimates,
+        n=pair.n,
+        n_null=0 if null is None else null.n,
+        n_groups=len(np.unique(groups)) if intervals else 0,
+        k_x=measured.k_x,
+        k_y=measured.k_y,
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _null(pairing: Pairing, x: Rows | None, y: Rows | None, settings: Settings) -> tuple[Null | None, list[str]]:
+    if not settings.n_permutations or x is None or y is None:
+        return None, []
+    n = min(x.shape[1], y.shape[1])
+    null = permutation_null(
+        x[:, :n],
+        y[:, :n],
+        settings.measures,
+        n_permutations=settings.n_permutations,
+        seed=settings.seed,
+        variance=settings.variance,
+        rule=settings.rule,
+    )
+    told = []
+    if n < pairing.x.n_positions:
+        told.append(
+            f"null, and the value it is compared with, on {n} of {pairing.x.n_positions} positions, by --memory"
+        )
+    if null.n_different < settings.n_permutations:
+        told.append(f"only {null.n_different} of {settings.n_permutations} permutations of {len(x)} clips differ")
+    return null, told
+
+
+def _band(null: np.ndarray, name: str) -> tuple[float, float]:
+    """Return where the next permutation would lie in 95 % of cases: a prediction interval by Student's t."""
+    m = len(null)
+    half = float(stats.t.ppf(0.975, m - 1)) * float(null.std(ddof=1)) * math.sqrt(1 + 1 / m)
+    low = -1.0 if name == "cka_debiased" else 0.0
+    return max(low, float(null.mean()) - half), min(1.0, float(null.mean()) + half)
 
 
 def _intervals(
     measured: Measured, prepare: Callable[[int], Pair], groups: np.ndarray, settings: Settings
 ) -> tuple[dict[str, tuple[float, float]], list[str]]:
     names = np.unique(groups)
-    if len(names) < 2 or not measured.values:
+    if not settings.n_groups or not measured.values:
         return {}, []
+    if len(names) < 2:
+        return {}, ["no interval: all clips are of one source"]
     deleted = [
         measure(prepare(int(group)), settings.measures, variance=settings.variance, rule=settings.rule).values
         for group in names

@@ -219,5 +219,5 @@ def _check_clips(checkpoint: Checkpoint, other: Checkpoint, *, split: Split) -> 
     if checkpoint.fold != other.fold and split != "all":
         raise ParameterError(
             f"{checkpoint.name} holds out fold {checkpoint.fold}, {other.name} fold {other.fold}: "
-            f"they share no {split} clips; compare on all"
+            f"their {split} clips are not the same; compare on all"
         )

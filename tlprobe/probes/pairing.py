@@ -139,13 +139,19 @@ def share_memory(pairings: Sequence[Pairing], *, n_clips: int, memory: int, with
     if not with_null:
         return whole
     rest = {view for pairing in pairings for view in (pairing.x, pairing.y)} - set(whole)
-    left = memory - needed
-    kept = dict(whole)
+    left = memory - needed - sum(_size(view, n_clips) for view in rest)
+    if left < 0:
+        raise ParameterError(
+            f"not even one position of each layer fits into --memory {memory / 2**30:.3g} GiB: give more, "
+            "fewer --clips or --layers, or no null (--permutations 0)"
+        )
+    kept = {**whole, **dict.fromkeys(rest, 1)}
     # Smallest first: what a view does not use of its equal share is for the larger ones.
     for done, view in enumerate(sorted(rest, key=lambda item: _size(item, n_clips) * item.n_positions)):
         share = left / (len(rest) - done)
-        kept[view] = max(1, min(view.n_positions, int(share // _size(view, n_clips))))
-        left -= kept[view] * _size(view, n_clips)
+        more = min(view.n_positions - 1, int(share // _size(view, n_clips)))
+        kept[view] += more
+        left -= more * _size(view, n_clips)
     return kept
 
 

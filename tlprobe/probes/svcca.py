@@ -12,6 +12,7 @@ https://arxiv.org/abs/1902.07208, section 4, for two random initialisations as t
 
 import dataclasses
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -56,7 +57,7 @@ def svcca(
     n_positions: int | None = None,
     n_groups: int = 10,
     n_permutations: int = 20,
-    memory_gb: float = 2.0,
+    memory_gib: float = 2.0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
     seed: int = 0,
@@ -99,8 +100,8 @@ def svcca(
         Groups of clips of the jackknife interval; clips of one source stay together. 0: no intervals.
     n_permutations : int, 0 or >= 20
         Of clips, for the null. 0: no null.
-    memory_gb : float > 0
-        GiB for the rows that null and Gram side need.
+    memory_gib : float > 0
+        For the rows that null and Gram side keep of all layers; working on one pair takes a few copies of its own.
     data : path, optional
         The data set, where it has moved.
     options : FileOptions, optional
@@ -117,8 +118,9 @@ def svcca(
     record : Record
         One row a run, treatment of maps, pair of layers and measure: ``value`` in [0, 1] (None where it is not
         defined) with its 95 % interval ``ci_low, ci_high`` over clips; ``null`` (mean over permutations) with its
-        95 % band ``null_low, null_high``; ``corrected`` = (value - null) / (1 - null); ``n`` samples, ``n_clips``,
-        ``d_x, d_y`` features, ``k_x, k_y`` directions kept; ``warnings``.
+        95 % band ``null_low, null_high``, where the next permutation would lie; ``corrected``, that is (value - null)
+        / (1 - null); ``n`` samples, ``n_null`` of the null, ``n_clips``, ``n_groups`` of the jackknife, ``d_x, d_y``
+        features, ``k_x, k_y`` directions kept and ``rule`` (of SVCCA alone); ``warnings``.
 
     Raises
     ------
@@ -135,10 +137,10 @@ def svcca(
         n_positions=n_positions,
         n_groups=n_groups,
         n_permutations=n_permutations,
-        memory=int(memory_gb * 2**30),
+        memory=int(memory_gib * 2**30) if math.isfinite(memory_gib) else 0,
         seed=seed,
     )
-    _check(settings, treatments, split=split, n_clips=n_clips)
+    _check(settings, treatments, split=split, n_clips=n_clips, memory_gib=memory_gib)
     where = resolve_device(device)
     paths = [ckpt] if isinstance(ckpt, str | Path | Run) else list(ckpt)
     opened = open_checkpoints([*paths, *([against] if against is not None else [])], data=data, options=options)
@@ -182,7 +184,7 @@ def svcca(
         "null": "clips permuted",
         "n_permutations": n_permutations,
         "n_groups": n_groups,
-        "memory_gb": memory_gb,
+        "memory_gib": memory_gib,
         "seed": seed,
     }
     about = provenance(
@@ -194,7 +196,9 @@ def svcca(
     return Record(probe="svcca", params=params, rows=rows, provenance=about)
 
 
-def _check(settings: Settings, treatments: Sequence[str], *, split: str, n_clips: int | None) -> None:
+def _check(
+    settings: Settings, treatments: Sequence[str], *, split: str, n_clips: int | None, memory_gib: float
+) -> None:
     """Refuse what cannot be, before anything is opened."""
     check_choices(variance=settings.variance, rule=settings.rule)
     for treatment in treatments:
@@ -215,7 +219,9 @@ def _check(settings: Settings, treatments: Sequence[str], *, split: str, n_clips
             f"n_permutations={settings.n_permutations}; need 0 (no null) or at least {_MIN_PERMUTATIONS}"
         )
     if settings.memory <= 0:
-        raise ParameterError(f"memory_gb={settings.memory / 2**30:g}; need more than 0")
+        raise ParameterError(f"memory_gib={memory_gib:g}; need a finite number of GiB above 0")
+    if settings.n_positions is not None and "positions" not in treatments:
+        raise ParameterError(f"n_positions={settings.n_positions} is of conv positions alone; it would be ignored")
 
 
 def _rows(outcome: Outcome, labels: dict[str, Any], settings: Settings, *, n_clips: int) -> list[dict[str, Any]]:
@@ -235,15 +241,17 @@ def _rows(outcome: Outcome, labels: dict[str, Any], settings: Settings, *, n_cli
             "null_low": estimate.null_low,
             "null_high": estimate.null_high,
             "n_permutations": settings.n_permutations if estimate.null is not None else 0,
+            "n_null": outcome.n_null if estimate.null is not None else 0,
+            "n_groups": outcome.n_groups if estimate.ci_low is not None else 0,
             "corrected": estimate.corrected,
             "n": outcome.n,
             "n_clips": n_clips,
             "d_x": pairing.x.d,
             "d_y": pairing.y.d,
-            "k_x": outcome.k_x,
-            "k_y": outcome.k_y,
+            "k_x": outcome.k_x if name == "svcca" else None,
+            "k_y": outcome.k_y if name == "svcca" else None,
             "conv": pairing.conv,
-            "rule": settings.rule,
+            "rule": settings.rule if name == "svcca" else None,
             "warnings": "; ".join(outcome.warnings),
         }
         for name, estimate in outcome.estimates.items()
