@@ -65,7 +65,9 @@ def test_header_is_filled_in(name):
 
 def test_weight_change(tiny_run, tmp_path, trials, monkeypatch):
     record = leaves_its_record("weight_change", tiny_run, tmp_path, trials, monkeypatch)
-    assert {row["init"] for row in record.rows} == {"imagenet", "random"}
+    assert {row["init"] for row in record.rows} == {"imagenet", "random", "random pair"}
+    assert {row["conv"] for row in record.rows} == {"positions", "pool"}
+    assert all(row["corrected"] is not None for row in record.rows if row["block"] == "stem")
 
 
 def test_pretrained_vs_random(tiny_run, tmp_path, trials, monkeypatch):

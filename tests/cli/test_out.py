@@ -119,7 +119,9 @@ def test_a_figures_list_of_panels_replaces_no_other_json(cli, fails, evaluated, 
 
 def test_panels_of_different_data_are_noted(cli, tmp_path):
     for name, digest in (("a", "1" * 64), ("b", "2" * 64)):
-        Record("svcca", {}, [], {"data": {"name": name, "n_clips": 3, "hash": digest}}).save(tmp_path / name)
+        Record("svcca", {"mode": "change"}, [], {"data": {"name": name, "n_clips": 3, "hash": digest}}).save(
+            tmp_path / name
+        )
     assert "note" not in cli("figure", "a", "a", "--out", "f.pdf", "-q")[2]
     code, _, err = cli("figure", "a", "b", "--out", "f.pdf", "-q")
     assert code == 0

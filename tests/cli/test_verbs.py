@@ -128,7 +128,7 @@ def test_fit_keeps_the_epochs_asked_for(cli, fails, fit_arguments, small_run, tm
     for asked, kept in (("2", (2,)), ("all", (1, 2))):
         assert cli(*fit_arguments("--out", "run", "--keep-epochs", asked, "--overwrite", "-q"))[0] == 0
         assert Run.load(tmp_path / "run").kept_epochs == kept
-    fails(2, fit_arguments("--out", small_run.path, "--keep-epochs", "1,2", "-q"), "past epochs 1, 2", "--overwrite")
+    fails(2, fit_arguments("--out", small_run.path, "--keep-epochs", "1,2", "-q"), "past epoch 1", "--overwrite")
 
 
 def test_freeze_starts_from_init_and_never_from_the_tuned_weights(cli, small_run, tiny_data, tmp_path):

@@ -105,7 +105,7 @@ def test_negative_values_are_shown_as_such(figure, fake):
     record = fake.svcca_grid(measures=("cka_debiased",))
     rows = [row | {"corrected": -0.031} if row is record.rows[4] else row for row in record.rows]
     (ax,) = draw(dataclasses.replace(record, rows=rows), figure=figure)
-    assert ax.texts[4].get_text() == "\N{MINUS SIGN}.03"
+    assert ax.texts[4].get_text() == "<0"
     assert ax.images[0].colorbar.extend == "min"
 
 

@@ -31,7 +31,7 @@ def test_one_panel_an_initialisation_and_one_line_a_block(figure, fake):
             nulls = [null for null in ax.lines if null.get_linestyle() == ":" and null.get_color() == drawn.get_color()]
             np.testing.assert_allclose(nulls[0].get_ydata(), [row["null"] for row in rows])
         assert ax.get_ylim() == (0, 1)
-        assert ax.get_xlim()[0] < 0 < 10 < ax.get_xlim()[1]
+        assert ax.get_xlim()[0] < 0 < 8 < ax.get_xlim()[1] < 9
         assert ax.get_xlabel() == "epoch"
     assert [ax.get_ylabel() for ax in axes] == ["similarity to final state", ""]
     legend = figure.legends[0]

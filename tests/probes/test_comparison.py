@@ -214,6 +214,24 @@ def test_a_silent_layer_has_no_value_and_says_why(run, networks, monkeypatch):
     assert outcomes[1].estimates["svcca"].value is not None
 
 
+@pytest.mark.parametrize("conv", ["positions", "pool"])
+def test_two_clips_are_compared_without_an_interval_and_with_what_null_there_is(run, clips, conv):
+    two = Clips(clips.images, clips.index[:2], ("a", "b"))
+    outcomes, _ = run(clips=two, conv=conv, n_groups=10, n_permutations=20, measures=("svcca", "cka"))
+    for outcome in outcomes:
+        assert "no interval: without a group of clips, too few are left" in outcome.warnings
+        assert "only 1 of 20 permutations of 2 clips differ" in outcome.warnings
+        estimate = outcome.estimates["cka"]
+        assert estimate.ci_low is None
+        assert estimate.null_low == pytest.approx(estimate.null) == estimate.null_high
+
+
+def test_clips_of_one_source_have_no_interval(run, clips):
+    same = Clips(clips.images, clips.index, ("a",) * N_CLIPS)
+    outcomes, _ = run(clips=same, n_groups=10, pairs=[(1, 1)])
+    assert "no interval: all clips are of one source" in outcomes[0].warnings
+
+
 @pytest.mark.parametrize("n", [0, 1])
 def test_fewer_than_two_clips_are_refused(run, clips, n):
     with pytest.raises(ParameterError, match=rf"{n} clip\(s\) to compare networks on; need at least 2"):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from torch import nn
 
-from tlprobe.errors import ParameterError
+from tlprobe.errors import ParameterError, ResourceError
+from tlprobe.probes import pairing as module
 from tlprobe.probes.capture import Layer
-from tlprobe.probes.pairing import Spot, kept_positions, pair_up, share_memory
+from tlprobe.probes.pairing import Spot, kept_positions, pair_up, require_room_for_moments, share_memory
 
 
 def spot(name="a", network=0):
@@ -91,6 +92,19 @@ def test_rows_of_the_gram_side_come_first_and_are_never_cut():
     assert room[large.x] < 900
     with pytest.raises(ParameterError, match=r"take 0.00149 GiB; --memory is 0.00149"):
         share_memory([gram], n_clips=100, memory=need - 1, with_null=False)
+
+
+def test_more_products_than_the_machine_holds_are_refused(monkeypatch):
+    pairs = [pairing((64, 30, 30))] * 10
+    need = 10 * 3 * 64**2 * 8 * 4
+    monkeypatch.setattr(module, "_physical_memory", lambda: 2 * need)
+    require_room_for_moments(pairs, n_groups=4)
+    with pytest.raises(ResourceError, match="products of 10 pairs of layers take"):
+        require_room_for_moments(pairs, n_groups=5)
+    monkeypatch.setattr(module, "_physical_memory", lambda: None)
+    require_room_for_moments(pairs, n_groups=500)
+    monkeypatch.undo()
+    assert module._physical_memory() > 2**28
 
 
 def test_views_that_keep_different_numbers_share_the_first_ones():

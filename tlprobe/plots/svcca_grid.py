@@ -124,8 +124,8 @@ def _draw_panel(ax: Axes, record: Record, rows: list[dict[str, Any]], shown: str
 def _write_values(ax: Axes, table: np.ndarray) -> None:
     for y, x in np.argwhere(np.isfinite(table)):
         value = table[y, x]
-        text = f"{value:.2f}".replace("0.", ".").replace("-", "\N{MINUS SIGN}")
-        ax.text(x, y, text, ha="center", va="center", fontsize=6.5, color="white" if value < _DARK else "0.1")
+        text = "<0" if value < 0 else f"{value:.2f}".removeprefix("0")  # "-0.02" is wider than a cell of eight
+        ax.text(x, y, text, ha="center", va="center", fontsize=6, color="white" if value < _DARK else "0.1")
 
 
 def _name_layers(ax: Axes, upwards: Layers, across: Layers) -> None:

@@ -115,6 +115,6 @@ def _draw_panel(ax: Axes, rows: Sequence[dict[str, Any]], layers: Layers) -> Non
         ax.plot(curve.x, curve.null, color=color, linestyle=":", linewidth=0.8)
     if few and values(rows, "null").size:  # one entry for all: the colour says whose null it is
         ax.add_line(Line2D([], [], color="0.3", linestyle=":", linewidth=0.8, label=NULL_LABEL))
-    last = max(*values(rows, "epoch"), *values(rows, "epochs"), 1.0)
+    last = max(*values(rows, "epoch"), 1.0)
     ax.set_xlim(-0.03 * last, 1.03 * last)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -21,7 +21,7 @@ from tlprobe.numerics.moments import Moments
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.probes.capture import Capture, Reduce
 from tlprobe.probes.estimates import Outcome, Settings, clock, estimate
-from tlprobe.probes.pairing import Spot, View, kept_positions, pair_up, share_memory
+from tlprobe.probes.pairing import Spot, View, kept_positions, pair_up, require_room_for_moments, share_memory
 
 __all__ = ["Clips", "Network", "compare"]
 
@@ -93,7 +93,9 @@ def compare(
     Raises
     ------
     ParameterError
-        If there are fewer than two clips, or the rows do not fit into memory.
+        If there are fewer than two clips, or the rows do not fit into the memory given.
+    ResourceError
+        If the products do not fit into the machine's.
     """
     if len(clips.index) < 2:
         raise ParameterError(f"{len(clips.index)} clip(s) to compare networks on; need at least 2")
@@ -115,6 +117,7 @@ def compare(
     room = share_memory(
         pairings, n_clips=len(clips.index), memory=settings.memory, with_null=settings.n_permutations > 0
     )
+    require_room_for_moments(pairings, n_groups=settings.n_groups)
     groups = _groups(clips, settings)
     order = np.argsort(groups, kind="stable")
     batches = _batches(groups[order])

@@ -203,6 +203,8 @@ def _intervals(
         return {}, []
     if len(names) < 2:
         return {}, ["no interval: all clips are of one source"]
+    if len(groups) - int(np.bincount(groups).max()) < 2:
+        return {}, ["no interval: without a group of clips, too few are left"]
     deleted = [
         measure(prepare(int(group)), settings.measures, variance=settings.variance, rule=settings.rule).values
         for group in names

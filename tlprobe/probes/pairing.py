@@ -6,16 +6,17 @@ there are fewer samples than features. All are kept if they fit, else a seeded s
 """
 
 import dataclasses
+import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from tlprobe.errors import ParameterError
+from tlprobe.errors import ParameterError, ResourceError
 from tlprobe.numerics.gram import gram_is_cheaper
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.probes.capture import Conv, Layer, Reduce
 
-__all__ = ["Pairing", "Spot", "View", "kept_positions", "pair_up", "share_memory"]
+__all__ = ["Pairing", "Spot", "View", "kept_positions", "pair_up", "require_room_for_moments", "share_memory"]
 
 _BYTES = 4  # of a float32
 
@@ -153,6 +154,31 @@ def share_memory(pairings: Sequence[Pairing], *, n_clips: int, memory: int, with
         kept[view] += more
         left -= more * _size(view, n_clips)
     return kept
+
+
+def require_room_for_moments(pairings: Sequence[Pairing], *, n_groups: int) -> None:
+    """Refuse to begin what the machine's memory cannot hold: three products a pair of layers and group of clips.
+
+    Raises
+    ------
+    ResourceError
+        If they would take more than half of it.
+    """
+    needed = sum(8 * (p.x.d**2 + p.x.d * p.y.d + p.y.d**2) * max(n_groups, 1) for p in pairings if not p.by_gram)
+    there = _physical_memory()
+    if there is not None and needed > there / 2:
+        raise ResourceError(
+            f"the products of {len(pairings)} pairs of layers take {needed / 2**30:.3g} GiB of the machine's "
+            f"{there / 2**30:.3g}: fewer --layers or --groups, or --conv pool"
+        )
+
+
+def _physical_memory() -> int | None:
+    """Return the machine's memory in bytes, where the system tells."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
 
 
 def kept_positions(view: View, n: int, *, seed: int) -> np.ndarray:
