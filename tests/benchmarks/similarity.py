@@ -8,12 +8,9 @@ Memory: peak of what NumPy and SciPy allocate, beyond the inputs, in d x d doubl
     python tests/benchmarks/similarity.py
 """
 
-import os
-
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"  # before NumPy is loaded
-
 import argparse
+import os
+import sys
 import time
 import tracemalloc
 
@@ -24,6 +21,7 @@ from tlprobe.numerics.rows import BLOCK_ROWS
 from tlprobe.numerics.similarity import similarity
 
 SHAPES = ((20_000, 112), (20_000, 320), (5_000, 1280), (2_000, 1920))
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 TARGET_TIME, TARGET_MEMORY = 1.5, 6.0
 
 
@@ -92,4 +90,6 @@ def main():
 
 
 if __name__ == "__main__":
+    if any(os.environ.get(name) != "1" for name in THREADS):  # libraries read them when they are loaded
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **dict.fromkeys(THREADS, "1")})
     main()

@@ -25,9 +25,10 @@ def gathered(x, y, cuts=(), **options):
 
 
 def by_definition(x, y):
+    means = {"mean_x": x.mean(0), "mean_y": y.mean(0)}
     x, y = x - x.mean(0), y - y.mean(0)
     norm_x, norm_y = (x**2).sum(1), (y**2).sum(1)
-    return {
+    return means | {
         "xx": x.T @ x,
         "xy": x.T @ y,
         "yy": y.T @ y,

@@ -38,6 +38,8 @@ class Centred:
     ----------
     n : int >= 2
         Samples.
+    mean_x, mean_y : np.ndarray [shape=(d_x,), (d_y,)]
+        Means that were subtracted.
     xx, xy, yy : np.ndarray [shape=(d_x, d_x), (d_x, d_y), (d_y, d_y)]
         X'X, X'Y, Y'Y.
     quartic_xx, quartic_xy, quartic_yy : float >= 0
@@ -49,6 +51,8 @@ class Centred:
     """
 
     n: int
+    mean_x: FloatArray
+    mean_y: FloatArray
     xx: FloatArray
     xy: FloatArray
     yy: FloatArray
@@ -216,21 +220,23 @@ class Moments:
             raise ParameterError(f"{total.n} sample(s) have no covariance; need at least 2")
         total = total.on_host()
         mean_u, mean_v = total.u / total.n, total.v / total.n
-        floors = [self._rounding(total.n, on_host(s), m) for s, m in zip(self._shift, (mean_u, mean_v), strict=True)]
+        shift_x, shift_y = (on_host(shift) for shift in self._shift)
         total.move(-mean_u, -mean_v)
         for product in (total.uu, total.vv):
             if 0 < np.trace(product) < total.n * len(product) * _SMALLEST[self.products]:
                 raise ParameterError("activations vary too little to be multiplied; scale them up")
         return Centred(
             n=total.n,
+            mean_x=shift_x + mean_u,
+            mean_y=shift_y + mean_v,
             xx=total.uu,
             xy=total.uv,
             yy=total.vv,
             quartic_xx=total.quartic_uu,
             quartic_xy=total.quartic_uv,
             quartic_yy=total.quartic_vv,
-            rounding_x=floors[0],
-            rounding_y=floors[1],
+            rounding_x=self._rounding(total.n, shift_x, mean_u),
+            rounding_y=self._rounding(total.n, shift_y, mean_v),
             eps=float(np.finfo(self.products).eps),
         )
 

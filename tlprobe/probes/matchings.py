@@ -113,7 +113,7 @@ def matchings(
             first, second = (_network(model, checkpoint, device) for model in (checkpoint.before(), checkpoint.after()))
         yield Matching(
             checkpoint=checkpoint,
-            labels=_labels(checkpoint, against="init" if other is None else other.name),
+            labels={**checkpoint.labels, "against": "init" if other is None else other.name},
             networks=[first, second],
             pairs=(pairs := _pairs(first, second, layers, grid=mode == "grid")),
             epochs=[None] * len(pairs),
@@ -155,7 +155,7 @@ def _training(checkpoint: Checkpoint, layers: str | Sequence[str], device: torch
         for x, y in _pairs(state, final, layers, grid=False):
             pairs.append((Spot(number, x.layer), Spot(0, y.layer)))
             of_pairs.append(epoch)
-    return Matching(checkpoint, _labels(checkpoint, against="final"), [final, *states], pairs, of_pairs)
+    return Matching(checkpoint, {**checkpoint.labels, "against": "final"}, [final, *states], pairs, of_pairs)
 
 
 def _random_pair(
@@ -175,7 +175,7 @@ def _random_pair(
         )
         for number in range(2)
     ]
-    labels = {**_labels(checkpoint, against=RANDOM_PAIR), "run": RANDOM_PAIR, "init": RANDOM_PAIR, "epochs": 0}
+    labels = {**checkpoint.labels, "run": RANDOM_PAIR, "init": RANDOM_PAIR, "epochs": 0, "against": RANDOM_PAIR}
     pairs = _pairs(networks[0], networks[1], layers, grid=False)
     return Matching(checkpoint, {**labels, "seed": seed}, networks, pairs, [None] * len(pairs))
 
@@ -194,18 +194,6 @@ def _pairs(first: Network, second: Network, layers: str | Sequence[str], *, grid
             "compare their blocks, or all with all (grid)"
         )
     return [(Spot(0, x), Spot(1, y)) for x, y in zip(of_first, of_second, strict=True)]
-
-
-def _labels(checkpoint: Checkpoint, *, against: str) -> dict[str, Any]:
-    return {
-        "run": checkpoint.name,
-        "backbone": checkpoint.backbone,
-        "init": checkpoint.init,
-        "fold": checkpoint.fold,
-        "seed": checkpoint.seed,
-        "epochs": checkpoint.epochs,
-        "against": against,
-    }
 
 
 def _check_clips(checkpoint: Checkpoint, other: Checkpoint, *, split: Split) -> None:

@@ -113,15 +113,7 @@ def block_distances(before: BlockedCNN, after: BlockedCNN) -> list[dict[str, Any
 
 
 def _rows(checkpoint: Checkpoint) -> list[dict[str, Any]]:
-    about = {
-        "run": checkpoint.name,
-        "backbone": checkpoint.backbone,
-        "init": checkpoint.init,
-        "fold": checkpoint.fold,
-        "seed": checkpoint.seed,
-        "epochs": checkpoint.epochs,
-    }
-    before = checkpoint.before()
+    about, before = checkpoint.labels, checkpoint.before()
     rows = [{**about, "epoch": None, **row} for row in block_distances(before, checkpoint.after())]
     if checkpoint.run is not None:
         for epoch in checkpoint.run.kept_epochs:

@@ -8,7 +8,7 @@ import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,6 +102,12 @@ class Checkpoint:
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the head's outputs."""
         return self.material.dataset.classes
+
+    @property
+    def labels(self) -> dict[str, Any]:
+        """Columns that say in a table what was looked at."""
+        named = {name: getattr(self, name) for name in ("backbone", "init", "fold", "seed", "epochs")}
+        return {"run": self.name, **named}
 
     @property
     def held_out(self) -> np.ndarray:
