@@ -26,7 +26,7 @@ TARGET_TIME, TARGET_MEMORY = 1.5, 6.0
 
 
 def activations(n, d, *, kind, seed=0):
-    """Return two related sets; "steep" has variances that fall by 1e5, as those of a trained network."""
+    """Return two related sets; of "steep" ones the variances fall by 1e5, of "dead" ones some features are constant."""
     rng = np.random.default_rng(seed)
     shared = rng.normal(size=(n, d))
     x = shared + rng.normal(size=(n, d))
@@ -34,6 +34,8 @@ def activations(n, d, *, kind, seed=0):
     if kind == "steep":
         fall = np.geomspace(1, 10**-2.5, d)
         x, y = x * fall, y * fall
+    if kind == "dead":
+        x[:, 5], y[:, [0, 7]] = 1.5, 0
     return (x + 3).astype(np.float32), (y - 1).astype(np.float32)
 
 
@@ -75,7 +77,7 @@ def main():
         f"memory in d x d doubles (at most {TARGET_MEMORY:g})"
     )
     for n, d in SHAPES:
-        for kind in ("flat", "steep"):
+        for kind in ("flat", "dead", "steep"):
             x, y = activations(n, d, kind=kind)
             limits, ours = [], []
             for _ in range(repeat):

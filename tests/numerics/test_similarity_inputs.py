@@ -150,6 +150,20 @@ def test_a_steep_spectrum_in_float32(smallest, options):
         assert getattr(narrow, name) == pytest.approx(getattr(wide, name), abs=1e-4), name
 
 
+def test_constant_features_in_float32():
+    """They are no reason for float64 products, and no directions."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 20))
+    y = x @ rng.normal(size=(20, 20)) + rng.normal(size=x.shape)
+    x[:, 5], y[:, [0, 7]] = 0.1, 0
+    single = x.astype(np.float32), y.astype(np.float32)
+    wide, narrow = (similarity(*(side.astype(kind) for side in single), variance=1.0) for kind in (float, np.float32))
+    assert (narrow.k_x, narrow.k_y) == (wide.k_x, wide.k_y) == (19, 18)
+    for name in ("svcca", "pwcca_x", "pwcca_y", "cka", "cka_debiased"):
+        assert getattr(narrow, name) == pytest.approx(getattr(wide, name), abs=1e-5), name
+    assert {"1 of 20 features of x are constant", "2 of 20 features of y are constant"} <= set(narrow.warnings)
+
+
 @pytest.mark.parametrize("loud", [3e2, 3e3, 3e4])
 @pytest.mark.parametrize("rows", [[7], slice(3, None, 19)])
 def test_rows_unlike_the_others_in_float32(loud, rows):
