@@ -61,6 +61,27 @@ def tiny_run(tmp_path_factory, tiny_options):
 
 
 @pytest.fixture(scope="session")
+def block_maps():
+    """Read each block's map before pooling, slowly: unit by unit, each on a copy of what came before."""
+    import torch
+
+    from tlprobe.backbones.chain import GlobalPool
+
+    @torch.no_grad()
+    def read(model, x):
+        maps = {}
+        for name, block in model.blocks.items():
+            for unit in block:
+                if isinstance(unit, GlobalPool):
+                    break
+                x = unit(x.clone())
+            maps[name] = x
+        return maps
+
+    return read
+
+
+@pytest.fixture(scope="session")
 def reference():
     """Load a slow twin from tests/reference by name."""
 

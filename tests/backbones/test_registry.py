@@ -43,7 +43,7 @@ def calibrate(model: BlockedCNN, x: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("backbone", ALL)
-def test_original_network_loads_the_state_and_gives_the_same_logits(backbone):
+def test_original_network_loads_the_state_and_gives_the_same_logits(backbone, block_maps):
     shape = SHAPES.get(backbone, SHAPE)
     model = build(backbone, n_classes=7, seed=0, image_shape=shape)
     x = torch.randn(2, *shape, generator=torch.Generator().manual_seed(2))
@@ -52,7 +52,7 @@ def test_original_network_loads_the_state_and_gives_the_same_logits(backbone):
     original.load_state_dict(model.original_state(), strict=True)
     with torch.no_grad():
         got, expected = model(x), original(x)
-        maps = dict(model.iter_blocks(x))
+        maps = block_maps(model, x)
     assert (got - expected).abs().max() <= CHAIN_TOLERANCE * expected.abs().max()
     assert (expected[0] - expected[1]).abs().max() > 1e-3 * expected.abs().max()  # the image reaches the logits
     assert model.block_names == NAMES
@@ -96,10 +96,9 @@ def test_densenet_transition_belongs_to_the_block_before(backbone):
 @pytest.mark.parametrize(
     ("backbone", "reductions"), [("googlenet", (4, 8, 16, 32, 32)), ("resnet34", (4, 4, 8, 16, 32))]
 )
-def test_blocks_end_where_the_resolution_halves(backbone, reductions):
+def test_blocks_end_where_the_resolution_halves(backbone, reductions, block_maps):
     model = build(backbone, n_classes=3, seed=0, image_shape=(3, 128, 64)).eval()
-    with torch.no_grad():
-        maps = dict(model.iter_blocks(torch.zeros(1, 3, 128, 64)))
+    maps = block_maps(model, torch.zeros(1, 3, 128, 64))
     assert tuple(128 // m.shape[2] for m in maps.values()) == reductions
 
 

@@ -69,12 +69,27 @@ def test_resnet_bn1_is_what_stands_before_the_in_place_relu(resnet, images):
     assert rows.min() < 0
 
 
-@torch.no_grad()
-def test_blocks_are_their_maps(model, images):
+@pytest.mark.parametrize(
+    "backbone",
+    [
+        "densenet121",
+        "resnet18",
+        "googlenet",
+        "timm/test_efficientnet",
+        "timm/mobilenetv3_large_100",
+        "timm/convnext_tiny",
+    ],
+)
+def test_blocks_are_their_maps_which_nothing_overwrote(backbone, images, block_maps):
+    """Twin: each unit by itself, on a copy of the output before."""
+    model = build(backbone, n_classes=4, seed=0, image_shape=SHAPE).eval()
     rows = captured(model, images, "blocks")
-    for (name, maps), (layer, got) in zip(model.iter_blocks(images), rows.items(), strict=True):
+    maps = block_maps(model, images)
+    assert len(rows) == len(maps) == 5
+    for (name, expected), (layer, got) in zip(maps.items(), rows.items(), strict=True):
         assert layer.startswith(f"{name}.")
-        torch.testing.assert_close(got, as_rows(maps), rtol=0, atol=0)
+        torch.testing.assert_close(got, as_rows(expected), rtol=0, atol=0)
+    assert maps["block4"].shape[2:] == (2, 2)  # the map before pooling, where layers follow on it too
 
 
 def test_rows_are_memory_of_their_own(images):

@@ -39,11 +39,10 @@ def clips():
 
 
 @pytest.fixture(scope="module")
-def maps(networks, clips):
+def maps(networks, clips, block_maps):
     """Block -> the maps of both networks, in float64."""
     x = torch.from_numpy(clips.images[clips.index])
-    with torch.no_grad():
-        both = [dict(network.model.iter_blocks(network.standardise(x))) for network in networks]
+    both = [block_maps(network.model, network.standardise(x)) for network in networks]
     return {block: [side[block].double().numpy() for side in both] for block in BLOCKS}
 
 

@@ -145,15 +145,14 @@ def test_training_changed_something_and_less_than_other_weights_would(record, co
     assert all(trained > row["value"] for trained, row in zip(values, unrelated, strict=False))
 
 
-def test_the_value_is_that_of_the_definition(record, tiny_checkpoint):
+def test_the_value_is_that_of_the_definition(record, tiny_checkpoint, block_maps):
     """Slow twin: all activations at once, two singular value decompositions."""
     x = tiny_checkpoint.standardise(
         torch.from_numpy(np.array(tiny_checkpoint.material.images.array[tiny_checkpoint.held_out]))
     )
     kept = []
     for model in (tiny_checkpoint.before(), tiny_checkpoint.after()):
-        with torch.no_grad():
-            maps = dict(model.iter_blocks(x))["block2"].numpy().astype(np.float64)
+        maps = block_maps(model, x)["block2"].numpy().astype(np.float64)
         samples = np.moveaxis(maps, 1, -1).reshape(-1, 40)
         u, s, _ = np.linalg.svd(samples - samples.mean(0), full_matrices=False)
         share = np.cumsum(s**2) / np.sum(s**2)

@@ -7,13 +7,13 @@ After the last block come global average pooling and a new linear head, without 
 never frozen and never transferred.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 from torch import nn
 
-from tlprobe.backbones.chain import Chain, GlobalPool, names_by_identity
+from tlprobe.backbones.chain import Chain, names_by_identity
 from tlprobe.backbones.matching import mismatch_summary
 from tlprobe.backbones.streams import new_head
 from tlprobe.errors import CheckpointError, ParameterError
@@ -118,19 +118,6 @@ class BlockedCNN(nn.Module):
             x = block(x)
         x = self.cut_norm(x)
         return x.mean((2, 3))
-
-    def iter_blocks(self, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield each block's name and its output ``(batch, c, h, w)``, input to output.
-
-        Each output is a copy: a later in-place ReLU cannot overwrite it. Units after pooling
-        (`GlobalPool`) belong to the last block, but the map before pooling is what is yielded.
-        """
-        for name, block in self.blocks.items():
-            for unit in cast(nn.Sequential, block):
-                if isinstance(unit, GlobalPool):
-                    break
-                x = unit(x)
-            yield name, x.clone()
 
     def cut(self, after: str, *, seed: int) -> None:
         """End the network after a block, in place, with a new head.

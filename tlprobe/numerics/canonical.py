@@ -127,15 +127,13 @@ def nuclear_norm(product: FloatArray) -> float:
     return float(scipy.linalg.svdvals(product, check_finite=False).sum())
 
 
-def pwcca(whitened: Whitened, m: FloatArray | None = None) -> tuple[float, float, bool]:
+def pwcca(whitened: Whitened) -> tuple[float, float, bool]:
     """Return the projection-weighted mean correlation, by x's features and by y's, in [0, 1].
 
     Parameters
     ----------
     whitened : Whitened
         Of both.
-    m : np.ndarray, optional
-        Another cross-product than its own.
 
     Returns
     -------
@@ -144,7 +142,7 @@ def pwcca(whitened: Whitened, m: FloatArray | None = None) -> tuple[float, float
     unique : bool
         False if correlations tie, but not all of them: the variates may then rotate among each other.
     """
-    m = whitened.m if m is None else m
+    m = whitened.m
     left, correlations, right = canonical(m)
     # A wider side has further variates, of correlation 0, that the thin decomposition leaves out.
     whole = correlations if m.shape[0] == m.shape[1] else np.append(0.0, correlations)
