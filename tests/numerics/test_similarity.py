@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tlprobe.errors import ParameterError
@@ -197,6 +197,7 @@ def test_one_on_itself(seed, n, single):
     offset=st.sampled_from([0.0, 1e4, -1e6]),
     scale=st.sampled_from([1e-12, 1.0, 1e9]),
 )
+@example(seed=2, n=10, d_x=26, d_y=27, rank=3, offset=0.0, scale=1e9)  # PWCCA was 1 + 2e-16
 def test_every_value_is_in_its_range_whatever_the_data(seed, n, d_x, d_y, rank, offset, scale):
     """Rank-deficient, constant and duplicated columns, n < d, offsets: finite and in range."""
     rng = np.random.default_rng(seed)

@@ -114,7 +114,7 @@ def svcca(m: FloatArray, *, k_x: int, k_y: int) -> float:
     """Return the mean canonical correlation of the leading `k_x` and `k_y` directions, in [0, 1]."""
     corner = m[len(m) - k_x :, m.shape[1] - k_y :]
     correlations = scipy.linalg.svdvals(corner, check_finite=False)
-    return float(np.clip(correlations, 0, 1).mean())
+    return min(1.0, float(np.clip(correlations, 0, 1).mean()))
 
 
 def mean_cca(m: FloatArray) -> float:
@@ -150,7 +150,9 @@ def pwcca(whitened: Whitened) -> tuple[float, float, bool]:
     weights_y = _projections(right, whitened.values_y, whitened.vectors_y)
     weights_x = _projections(left, whitened.values_x, whitened.vectors_x)
     correlations = np.clip(correlations, 0, 1)
-    return float(weights_x @ correlations), float(weights_y @ correlations), unique
+    # The weights sum to 1 up to rounding, so a mean of ones may be a last digit above 1.
+    by_x, by_y = (min(1.0, float(weights @ correlations)) for weights in (weights_x, weights_y))
+    return by_x, by_y, unique
 
 
 def canonical(m: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
