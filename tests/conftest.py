@@ -98,9 +98,9 @@ def reference():
 def start_file(tmp_path_factory):
     """What plays the pretrained network of `SMALL`: another seed's random weights, with a head of 7 classes."""
     from tlprobe.backbones.registry import build
-    from tlprobe.train.run import write_state
+    from tlprobe.train.run import state_bytes
 
     model = build(SMALL, n_classes=7, seed=99, image_shape=(3, 128, 40))
     path = tmp_path_factory.mktemp("weights") / "start.safetensors"
-    write_state(path, model.original_state())
+    path.write_bytes(state_bytes(model.original_state()))
     return path

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tlprobe.errors import ResourceError
-from tlprobe.files import cache_root, lock_folder, sha256_file, write_atomic
+from tlprobe.files import cache_root, lock_folder, sha256_file, write_atomic, write_folder
 
 
 def python(code, *arguments, **options):
@@ -95,6 +95,60 @@ def test_a_folder_that_is_a_file_is_named(tmp_path):
         pass
 
 
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_folder(tmp_path / "state", {"a": b"1", "b": b""})
+    assert {file.name: file.read_bytes() for file in (tmp_path / "state").iterdir()} == {"a": b"1", "b": b""}
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    for call in ("fsync", "rename"):
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(ResourceError, match=r"cannot write .*next \(3 bytes\): No space left"):
+                write_folder(tmp_path / "next", {"a": b"123"})
+        assert os.listdir(tmp_path) == ["state"]
+
+
+def test_bytes_are_on_the_disk_before_the_name_and_the_name_before_the_call_returns(tmp_path, monkeypatch):
+    """The order of system calls: a power cut between any two of them leaves the old file or the new one."""
+    calls = []
+
+    def noted(name, real):
+        def call(*arguments):
+            kind = ""
+            if name == "fsync":
+                kind = " folder" if stat.S_ISDIR(os.fstat(arguments[0]).st_mode) else " file"
+            calls.append(name + kind)
+            return real(*arguments)
+
+        return call
+
+    for name in ("fsync", "replace", "rename"):
+        monkeypatch.setattr(os, name, noted(name, getattr(os, name)))
+    write_atomic(tmp_path / "file", b"x")
+    assert calls == ["fsync file", "replace", "fsync folder"]
+    calls.clear()
+    write_folder(tmp_path / "state", {"a": b"1", "b": b"2"})
+    assert calls == ["fsync file", "fsync file", "fsync folder", "rename", "fsync folder"]
+
+
+def test_a_folder_that_vanished_is_not_made_again_where_that_would_hide_it(tmp_path):
+    with pytest.raises(ResourceError, match="No such file"):
+        write_atomic(tmp_path / "gone" / "file", b"x", make_folder=False)
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_told(tmp_path):
+    (tmp_path / "run").mkdir(mode=0o500)
+    with (
+        pytest.raises(ResourceError, match=r"cannot use the folder .*run: Permission denied"),
+        lock_folder(tmp_path / "run"),
+    ):
+        pass
+
+
 HOLD = """
     import sys
     from pathlib import Path
@@ -109,7 +163,10 @@ def test_a_second_process_is_refused_until_the_first_lets_go(tmp_path):
     folder = tmp_path / "run"
     holder = python(HOLD, folder)
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(ResourceError, match="run is in use by another tlprobe process"), lock_folder(folder):
+    with (
+        pytest.raises(ResourceError, match=rf"run is in use by process {holder.pid} on .* since 20"),
+        lock_folder(folder),
+    ):
         pass
     _, err = holder.communicate("\n", timeout=60)
     assert holder.returncode == 0, err
@@ -117,12 +174,18 @@ def test_a_second_process_is_refused_until_the_first_lets_go(tmp_path):
         pass
 
 
-def test_a_killed_process_leaves_no_lock(tmp_path):
+def test_a_killed_process_leaves_no_lock_and_its_temporary_files_go(tmp_path, caplog):
     holder = python(HOLD, tmp_path)
     assert holder.stdout.readline() == "held\n"
     holder.send_signal(signal.SIGKILL)
     holder.communicate(timeout=60)
+    (tmp_path / "resume" / ".00001-000000.x1.tmp").mkdir(parents=True)
+    (tmp_path / "resume" / ".00001-000000.x1.tmp" / "trainer.pt").write_text("half")
+    (tmp_path / ".record.json.x2.tmp").write_text("half")
+    (tmp_path / "mine.tmp").write_text("the user's")
     with lock_folder(tmp_path):
+        assert f"took over the lock of process {holder.pid} on " in caplog.text
+        assert sorted(path.name for path in tmp_path.rglob("*.tmp")) == ["mine.tmp"]
         other = python(HOLD, tmp_path)  # and the lock taken after a kill is a real one
         _, err = other.communicate("\n", timeout=60)
     assert other.returncode == 1

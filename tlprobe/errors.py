@@ -9,6 +9,7 @@ __all__ = [
     "DivergedError",
     "ParameterError",
     "ResourceError",
+    "StoppedError",
     "TlprobeError",
     "UndefinedError",
 ]
@@ -52,3 +53,18 @@ class ResourceError(TlprobeError):
     """Disk, memory or a folder's lock is not to be had."""
 
     exit_code = 6
+
+
+class StoppedError(TlprobeError):
+    """A training was told to stop by a signal, and has saved its state.
+
+    Parameters
+    ----------
+    message : str
+    exit_code : int
+        Of the signal: 130 for SIGINT, 143 for SIGTERM and SIGUSR1.
+    """
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

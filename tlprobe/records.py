@@ -33,6 +33,7 @@ RECORD_SCHEMA = 1
 
 _VERSIONED = ("tlprobe", "torch", "torchvision", "timm", "captum", "librosa", "numpy", "scipy")
 
+_ARRAYS = "arrays.safetensors"
 _KINDS: dict[str, type] = {"probe": str, "params": dict, "rows": list, "provenance": dict}
 
 
@@ -71,12 +72,14 @@ class Record:
             Of ``record.json``.
         """
         folder = Path(folder)
-        if self.arrays:
-            content = save({name: np.ascontiguousarray(array, dtype=np.float32) for name, array in self.arrays.items()})
-            write_atomic(folder / "arrays.safetensors", content)
-        else:
-            (folder / "arrays.safetensors").unlink(missing_ok=True)
-        write_atomic(folder / "record.csv", table_csv(self.rows))
+        if not self.arrays:
+            (folder / _ARRAYS).unlink(missing_ok=True)
+        for name, data in self.files().items():
+            write_atomic(folder / name, data)
+        return folder / "record.json"
+
+    def files(self) -> dict[str, bytes]:
+        """Return what `save` writes: file name -> bytes, in the order of writing."""
         body = {
             "schema": RECORD_SCHEMA,
             "probe": self.probe,
@@ -84,8 +87,11 @@ class Record:
             "rows": self.rows,
             "provenance": self.provenance,
         }
-        write_atomic(folder / "record.json", dump_json(body))
-        return folder / "record.json"
+        files = {"record.csv": table_csv(self.rows).encode(), "record.json": dump_json(body).encode()}
+        if self.arrays:
+            arrays = {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in self.arrays.items()}
+            files = {_ARRAYS: bytes(save(arrays)), **files}
+        return files
 
     @classmethod
     def load(cls, path: Path | str) -> "Record":
@@ -113,7 +119,7 @@ class Record:
             raise DataError(f"{file} is not a tlprobe record: {type(error).__name__}: {error}") from error
         if schema != RECORD_SCHEMA:
             raise DataError(f"{file} has schema {schema!r}; this tlprobe reads {RECORD_SCHEMA}")
-        arrays_file = file.parent / "arrays.safetensors"
+        arrays_file = file.parent / _ARRAYS
         try:
             arrays = dict(load_file(arrays_file)) if arrays_file.is_file() else {}
         except (OSError, SafetensorError) as error:

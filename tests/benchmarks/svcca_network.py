@@ -18,7 +18,7 @@ from tlprobe.probes.capture import find_layers
 from tlprobe.probes.comparison import Clips, Network, compare
 from tlprobe.probes.estimates import Settings
 from tlprobe.probes.pairing import Spot
-from tlprobe.train.loop import resolve_device, set_up_for_speed
+from tlprobe.train.device import resolve_device, set_up_for_speed
 
 TARGET = 0.7
 SETTINGS = Settings(

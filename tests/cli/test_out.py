@@ -62,7 +62,7 @@ def test_a_run_is_no_place_for_another_record(fails, small_run, random_run, tmp_
     shutil.copytree(small_run.path, copied)
     if not finished:
         (copied / "record.json").unlink()
-        (copied / "resume.pt").write_bytes(b"half")
+        (copied / "resume").mkdir()
     before = content(copied)
     fails(2, ["eval", "--ckpt", random_run.path, "--out", copied, "-q", *overwrite], copied, "give another --out")
     assert content(copied) == before
@@ -70,7 +70,7 @@ def test_a_run_is_no_place_for_another_record(fails, small_run, random_run, tmp_
 
 def test_a_folder_in_use(fails, fit_arguments, small_run, tmp_path):
     with lock_folder(tmp_path / "busy"):
-        fails(6, fit_arguments("--out", "busy", "-q"), "busy is in use by another tlprobe process")
+        fails(6, fit_arguments("--out", "busy", "-q"), "busy is in use by process")
         fails(6, ["figure", small_run.path, "--out", small_run.path / "record.json" / "x.pdf"], "cannot write")
 
 
@@ -84,7 +84,7 @@ def no_work(monkeypatch):
 
 def test_out_is_held_before_the_work(fails, small_run, tmp_path, no_work):
     with lock_folder(tmp_path / "busy"):
-        fails(6, ["eval", "--ckpt", small_run.path, "--out", "busy", "-q"], "busy is in use by another tlprobe process")
+        fails(6, ["eval", "--ckpt", small_run.path, "--out", "busy", "-q"], "busy is in use by process")
     (tmp_path / "file").touch()
     fails(6, ["eval", "--ckpt", small_run.path, "--out", "file/x", "-q"], "file/x")
 

@@ -1,6 +1,7 @@
 """The command as a process of its own: start-up, signals, two at a time."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 
 from tlprobe.files import lock_folder
 from tlprobe.train.run import Run, is_finished
+from tlprobe.train.states import list_states
 
 VERBS = ("fit", "svcca", "fuse", "freeze", "cutoff", "attribute", "ensemble", "eval", "figure", "demo")
 
@@ -68,7 +70,12 @@ def test_a_second_process_in_one_folder_is_refused(fit_arguments, fails, tmp_pat
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, **pipes) as process:
         assert process.stdout.readline() == "held\n"
-        fails(6, fit_arguments("--out", "run", "-q"), "run is in use by another tlprobe process; wait, or give another")
+        fails(
+            6,
+            fit_arguments("--out", "run", "-q"),
+            f"run is in use by process {process.pid} on",
+            "wait, or give another",
+        )
     code = (  # a holder that is killed leaves nothing locked
         "import os, pathlib; from tlprobe.files import lock_folder\nwith lock_folder(pathlib.Path('run')): os._exit(1)"
     )
@@ -77,7 +84,7 @@ def test_a_second_process_in_one_folder_is_refused(fit_arguments, fails, tmp_pat
         pass
 
 
-@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "expected"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_signals_have_their_codes(fails, cli, monkeypatch, tiny_data, number, expected):
     def interrupted(*arguments, **options):
         os.kill(os.getpid(), number)
@@ -86,7 +93,7 @@ def test_signals_have_their_codes(fails, cli, monkeypatch, tiny_data, number, ex
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it would be ignored
     try:
         monkeypatch.setattr("tlprobe.train.fit.fit", interrupted)
-        fails(expected, ["fit", "--data", tiny_data, "-q"], "interrupted; finished epochs are saved")
+        fails(expected, ["fit", "--data", tiny_data, "-q"], "interrupted; what is finished is kept")
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         _, _, err = cli("fit", "--data", tiny_data, "-q", "--debug")
         assert err.startswith("Traceback")
@@ -95,14 +102,19 @@ def test_signals_have_their_codes(fails, cli, monkeypatch, tiny_data, number, ex
 
 
 @pytest.mark.parametrize(
-    ("number", "expected"), [pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow), (signal.SIGTERM, 143)]
+    ("number", "expected"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(signal.SIGUSR1, 143, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupted_fit_is_resumed(fit_arguments, cli, fails, tmp_path, number, expected):
     arguments = fit_arguments("--out", "run", "-q", weights="random", epochs=12)
     process = start(arguments, tmp_path)
     try:
         end = time.monotonic() + 120
-        while not (tmp_path / "run" / "resume.pt").exists():
+        while not list_states(tmp_path / "run"):
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -112,8 +124,10 @@ def test_an_interrupted_fit_is_resumed(fit_arguments, cli, fails, tmp_path, numb
         process.kill()
     assert process.returncode == expected, err
     assert out == ""
-    assert err == (
-        "tlprobe: interrupted; finished epochs are saved, the same command goes on from there (fit: with --resume)\n"
+    assert re.fullmatch(
+        rf"tlprobe: stopped by {number.name} before step \d of epoch \d+; the state is saved in run: "
+        r"the same command goes on from there \(fit: with --resume\)\n",
+        err,
     )
     assert not is_finished(tmp_path / "run")
     fails(4, ["eval", "--ckpt", "run", "-q"], "run is an unfinished run", "--resume")
@@ -122,4 +136,4 @@ def test_an_interrupted_fit_is_resumed(fit_arguments, cli, fails, tmp_path, numb
     assert (code, err) == (0, "")
     history = Run.load(tmp_path / "run").record.params["history"]
     assert [row["epoch"] for row in history] == list(range(1, 13))
-    assert not (tmp_path / "run" / "resume.pt").exists()
+    assert not (tmp_path / "run" / "resume").exists()

@@ -1,4 +1,4 @@
-"""Batches: every clip once, standardised by the training clips alone, rolled like torch rolls."""
+"""Batches: every clip once, standardised by the training clips alone."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlprobe.data.loader import Standardiser, channel_statistics, epoch_order, image_batches, roll_time
+from tlprobe.data.loader import Standardiser, channel_statistics, epoch_order, image_batches
 from tlprobe.errors import DataError
 
 
@@ -95,37 +95,3 @@ def test_batches_are_the_images_asked_for_and_copies_of_them():
         np.testing.assert_array_equal(batch.numpy(), images[index])
     batches[0] += 1
     assert not np.array_equal(batches[0].numpy(), images[[4, 0]])
-
-
-def test_rolls_as_torch_does_with_the_channels_together():
-    images = torch.from_numpy(some_images(20, width=7))
-    rolled = roll_time(images, seed=0, epoch=1, step=0)
-    shifts = []
-    for before, after in zip(images, rolled, strict=True):
-        fitting = [shift for shift in range(7) if torch.equal(torch.roll(before, shift, dims=-1), after)]
-        assert len(fitting) == 1  # one shift explains all three channels and all rows
-        shifts += fitting
-        assert torch.equal(torch.roll(after, -fitting[0], dims=-1), before)
-    assert len(set(shifts)) > 3  # each clip has its own
-
-
-def test_every_shift_occurs_about_equally_often():
-    width, n = 5, 5000
-    columns = torch.arange(width, dtype=torch.float32).expand(n, 1, 1, width)
-    starts = roll_time(columns, seed=0, epoch=1, step=0)[:, 0, 0, 0].long()
-    counts = torch.bincount(starts, minlength=width)
-    assert counts.min() > 0.9 * n / width
-
-
-def test_the_roll_is_a_function_of_seed_epoch_and_step_alone():
-    images = torch.from_numpy(some_images(12, width=40))
-
-    def roll(**changes):
-        return roll_time(images, **({"seed": 0, "epoch": 1, "step": 0} | changes))
-
-    first = roll()
-    torch.rand(3)
-    np.random.default_rng().random()
-    assert torch.equal(roll(), first)
-    for change in ({"seed": 1}, {"epoch": 2}, {"step": 1}):
-        assert not torch.equal(roll(**change), first)

@@ -12,6 +12,7 @@ from tlprobe.data.loader import Standardiser
 from tlprobe.train.checkpoint import open_checkpoint
 from tlprobe.train.loop import Trainer
 from tlprobe.train.recipe import load_recipe
+from tlprobe.train.setting import Setting, Split
 
 IMAGE_SHAPE = (3, 64, 32)
 
@@ -48,18 +49,16 @@ def step():
 
     def train(model, *, normalize="channel"):
         recipe = load_recipe("quick", changes={"epochs": 1, "batch_size": 3, "normalize": normalize})
-        trainer = Trainer(
-            model,
-            images=images,
+        split = Split(
+            views=[images],
             labels=np.array([0, 1, 2, 0, 1, 2, 0, 1]),
             train_index=np.arange(6),
             held_out_index=np.arange(6, 8),
             standardise=Standardiser(),
-            recipe=recipe,
-            seed=0,
-            device=torch.device("cpu"),
+            names=list("abcdefgh"),
         )
-        return trainer.run_epoch(progress=False)
+        setting = Setting(device=torch.device("cpu"))
+        return Trainer(model, split=split, recipe=recipe, seed=0, setting=setting).run_epoch()
 
     return train
 

@@ -6,7 +6,8 @@ import pytest
 
 from tlprobe.train import fit as fit_module
 from tlprobe.train.fit import fit
-from tlprobe.train.loop import EpochResult, Trainer
+from tlprobe.train.loop import Trainer
+from tlprobe.train.setting import EpochResult
 
 SMALL = "timm/test_efficientnet"
 
@@ -33,7 +34,7 @@ def epochs(monkeypatch):
     """Skip the training itself, and list the runs' epochs: a list of (treatment's weights, epoch)."""
     seen = []
 
-    def run_epoch(self, *, progress=None):
+    def run_epoch(self, *, on_step=None):
         self.epoch += 1
         seen.append(self.epoch)
         return EpochResult(
@@ -47,7 +48,6 @@ def epochs(monkeypatch):
         )
 
     monkeypatch.setattr(Trainer, "run_epoch", run_epoch)
-    monkeypatch.setattr(Trainer, "time_step", lambda self: 1.0)
     return seen
 
 

@@ -120,10 +120,10 @@ def test_an_interrupted_sweep_goes_on(small_run, tmp_path, epochs, trained, monk
     where = {"trials": tmp_path, "device": "cpu", "progress": False}
     quick = Trainer.run_epoch
 
-    def stop_in_the_third_run(self, *, progress=None):
+    def stop_in_the_third_run(self, *, on_step=None):
         if len(epochs) == 5:  # two epochs each: in the second epoch of the third run
             raise KeyboardInterrupt
-        return quick(self, progress=progress)
+        return quick(self)
 
     monkeypatch.setattr(Trainer, "run_epoch", stop_in_the_third_run)
     with pytest.raises(KeyboardInterrupt):

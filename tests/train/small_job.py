@@ -1,5 +1,8 @@
-"""A network that trains in a second, and a training of it that can be killed: ``python small_job.py DATA OUT``."""
+"""A network that trains in a second, and a training of it that is killed: ``python small_job.py DATA OUT OPTIONS``."""
 
+import json
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,6 +12,7 @@ from torch import nn
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.chain import Chain
+from tlprobe.train import keeper
 from tlprobe.train.config import FitConfig
 from tlprobe.train.fit import fit_network
 from tlprobe.train.loop import Trainer
@@ -62,27 +66,40 @@ def config(material, *, seed=0, fold=1, **changes):
     )
 
 
-def train(material, out, *, seed=0, fold=1, changes=None, **options):
+def train(material, out, *, seed=0, fold=1, changes=None, dropout=0.2, **options):
     """Train the small network into a run directory, as `fit` does with a real one."""
     definition = config(material, seed=seed, fold=fold, **(changes or {}))
-    return fit_network(net(seed=seed), config=definition, material=material, out=out, device=CPU, **options)
+    return fit_network(
+        net(seed=seed, dropout=dropout), config=definition, material=material, out=out, device=CPU, **options
+    )
 
 
-def hang_in_epoch_2():
-    """Make the third step of the second epoch say so and never end."""
-    step = Trainer._step
-    seen = []
+def before_each_step(call):
+    """Call with the number of the step, counted from 1 over all epochs, before each step."""
+    one_step = Trainer.one_step
 
-    def hanging(trainer, *batch):
-        seen.append(trainer.epoch)
-        if seen.count(1) == 3:
-            print("in epoch 2", flush=True)
-            time.sleep(600)
-        return step(trainer, *batch)
+    def watched(trainer, *batch):
+        call(trainer.epoch * trainer.n_steps + trainer.step + 1)
+        return one_step(trainer, *batch)
 
-    Trainer._step = hanging
+    Trainer.one_step = watched
+
+
+def main(data, out, *, kill_at, tell=False, save_always=False, changes=None):
+    """Train, and be killed by the kernel in a step, counted from 1; 0: tell of each step and take a moment."""
+
+    def on_step(number):
+        if number == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if tell:
+            print(f"step {number}", flush=True)
+            time.sleep(0.05)
+
+    before_each_step(on_step)
+    if save_always:
+        keeper.SAVE_EVERY_S = 0.0
+    train(load_material(FitOptions(data=data)), Path(out), changes=changes)
 
 
 if __name__ == "__main__":
-    hang_in_epoch_2()
-    train(load_material(FitOptions(data=sys.argv[1])), Path(sys.argv[2]))
+    main(sys.argv[1], sys.argv[2], **json.loads(sys.argv[3]))

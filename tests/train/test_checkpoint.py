@@ -14,7 +14,7 @@ from tlprobe.audio.logmel import ImageSettings
 from tlprobe.backbones.registry import build
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.train.checkpoint import FileOptions, open_checkpoint, open_checkpoints
-from tlprobe.train.loop import predict
+from tlprobe.train.predict import predict
 
 OPTIONS = FileOptions(backbone="efficientnet_lite0", fold=1)
 

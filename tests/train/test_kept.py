@@ -42,7 +42,7 @@ def no_training(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("a step was taken")
 
-    monkeypatch.setattr(Trainer, "_step", fail)
+    monkeypatch.setattr(Trainer, "one_step", fail)
 
 
 def test_a_kept_epoch_is_the_network_as_it_was_then(training):
@@ -125,7 +125,7 @@ def test_a_wrong_value_clears_nothing(small, material, straight, tmp_path, no_tr
 def test_a_finished_run_without_an_epoch_asked_for_is_not_taken_for_done(small, material, tmp_path, monkeypatch):
     run = small.train(material, tmp_path, keep_epochs=[2])
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_step", lambda *_: pytest.fail("a step was taken"))
+        patch.setattr(Trainer, "one_step", lambda *_: pytest.fail("a step was taken"))
         assert small.train(material, tmp_path, keep_epochs=[2]) == small.train(material, tmp_path) == run
         for asked, lost in (([1, 2], "epoch 1"), ("all", "epoch 1")):
             message = rf"is past {lost} of --keep-epochs, .*; train again by --overwrite, or leave them out"

@@ -33,8 +33,10 @@ def copy(straight, tmp_path):
 def test_damaged_predictions(copy, change):
     file = copy / "predictions.csv"
     file.write_bytes(change(file.read_text()).encode("utf-8", "surrogateescape"))
-    with pytest.raises(CheckpointError, match=r"copy/predictions\.csv is missing or damaged"):
+    with pytest.raises(CheckpointError, match=r"copy/predictions\.csv is damaged: "):
         Run.load(copy).predictions()
+    with pytest.raises(CheckpointError, match=r"copy/predictions\.csv is missing or damaged"):
+        Predictions.read(file, classes=("high", "low", "noise"))  # without a manifest to go by
 
 
 def test_missing_predictions(copy):
@@ -53,6 +55,6 @@ def test_predictions_by_hand(copy):
     assert table.predicted == ("high", "noise", "noise")
     assert table.n_correct == 2
     (copy / "predictions.csv").write_text(table.to_csv())
-    back = Run.load(copy).predictions()
+    back = Predictions.read(copy / "predictions.csv", classes=table.classes)
     assert (back.clips, back.labels, back.classes) == (table.clips, table.labels, table.classes)
     np.testing.assert_array_equal(back.probabilities.astype(np.float32), table.probabilities.astype(np.float32))

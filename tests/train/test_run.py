@@ -1,13 +1,15 @@
 """Run directories read back: whole, or refused with the name of the file that is not."""
 
 import json
+import random
 import shutil
 
 import pytest
 import torch
 
 from tlprobe.errors import CheckpointError, DataError
-from tlprobe.train.run import Run, is_finished, read_state, write_state
+from tlprobe.manifest import entry_of, read_manifest, write_manifest
+from tlprobe.train.run import Run, is_finished, read_state, state_bytes
 
 
 @pytest.fixture
@@ -16,10 +18,16 @@ def copy(straight, tmp_path):
     return shutil.copytree(straight.path, tmp_path / "copy")
 
 
+def replace(path, name, data):
+    """Write a file as if the run had: its manifest lists the new one."""
+    (path / name).write_bytes(data)
+    write_manifest(path, read_manifest(path) | {name: entry_of(data)})
+
+
 def change_config(path, change):
     body = json.loads((path / "config.json").read_text())
     change(body)
-    (path / "config.json").write_text(json.dumps(body))
+    replace(path, "config.json", json.dumps(body).encode())
 
 
 def test_loads_what_was_trained(straight, copy):
@@ -44,22 +52,22 @@ def test_an_unfinished_run_says_how_to_go_on(copy):
         Run.load(copy)
 
 
-@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", '{"schema": 1'])
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", '{"schema": 2', '{"schema": 2}'])
 def test_a_damaged_config(copy, text):
     (copy / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(CheckpointError, match=r"copy/config\.json is damaged"):
         Run.load(copy)
 
 
-@pytest.mark.parametrize("schema", [2, None, "1"])
+@pytest.mark.parametrize("schema", [1, 3, None, "2"])
 def test_another_schema(copy, schema):
     change_config(copy, lambda body: body.update(schema=schema))
-    with pytest.raises(CheckpointError, match=rf"copy/config\.json has schema {schema!r}; this tlprobe reads 1"):
+    with pytest.raises(CheckpointError, match=rf"copy/config\.json has schema {schema!r}; this tlprobe reads 2"):
         Run.load(copy)
 
 
 def test_a_config_that_is_no_table(copy):
-    (copy / "config.json").write_text("[]")
+    replace(copy, "config.json", b"[]")
     with pytest.raises(CheckpointError, match=r"config\.json has schema None"):
         Run.load(copy)
 
@@ -98,7 +106,7 @@ def test_damaged_and_missing_weights(copy, name):
 
 def test_weights_of_another_network_are_refused(tiny_run, tmp_path):
     copy = shutil.copytree(tiny_run.path, tmp_path / "copy")
-    write_state(copy / "weights.safetensors", {"other.weight": torch.ones(2)})
+    replace(copy, "weights.safetensors", state_bytes({"other.weight": torch.ones(2)}))
     with pytest.raises(CheckpointError, match="do not fit efficientnet_lite0"):
         Run.load(copy).model()
 
@@ -119,8 +127,9 @@ def test_a_state_survives_the_disk_in_every_type_and_layout(tmp_path):
         "half": torch.randn(3).half(),
         "weight": torch.nn.Parameter(torch.randn(2)),
     }
-    write_state(tmp_path / "state.safetensors", state)
-    back = read_state(tmp_path / "state.safetensors")
+    write_manifest(tmp_path, {})
+    replace(tmp_path, "state.safetensors", state_bytes(state))
+    back = read_state(tmp_path, "state.safetensors")
     assert back.keys() == state.keys()
     for name, tensor in state.items():
         assert back[name].dtype == tensor.dtype
@@ -144,3 +153,35 @@ def test_a_data_set_that_is_gone(copy):
     change_config(copy, lambda body: body["data"].update(path="/no/where"))
     with pytest.raises(DataError, match="data set tiny is not at /no/where any more; say where with --data"):
         Run.load(copy).source.open()
+
+
+READ = {
+    "config.json": lambda run: Run.load(run.path),
+    "record.json": lambda run: run.record,
+    "predictions.csv": lambda run: run.predictions(),
+    "weights.safetensors": lambda run: run.state(),
+    "init.safetensors": lambda run: run.state("init"),
+    "best.safetensors": lambda run: run.state("best"),
+    "epochs/0001.safetensors": lambda run: run.state(1),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_flipped_bit_in_any_file_that_is_read_is_noticed(small, material, tmp_path, name):
+    """A weight file with a flipped bit loads without complaint, as a network that nobody trained."""
+    run = small.train(material, tmp_path, changes={"epochs": 2}, keep_epochs=[1])
+    READ[name](run)
+    whole = (tmp_path / name).read_bytes()
+    rng = random.Random(name)
+    for bit in [rng.randrange(8 * len(whole)) for _ in range(20)]:
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << (bit % 8)
+        (tmp_path / name).write_bytes(bytes(data))
+        with pytest.raises(CheckpointError, match=rf"{name}"):
+            READ[name](run)
+
+
+def test_the_manifest_lists_each_file_of_a_run(straight):
+    listed = set(read_manifest(straight.path))
+    there = {file.name for file in straight.path.iterdir() if file.is_file() and not file.name.startswith(".")}
+    assert listed == there - {"manifest.json"}

@@ -15,14 +15,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from tlprobe.errors import TlprobeError
+from tlprobe.train.stopping import EXIT_CODE_OF
 
 __all__ = ["app", "guarded_exit", "main", "run", "set_up_output"]
 
 EXIT_USAGE = 2
 EXIT_RESOURCES = 6
-EXIT_INTERRUPTED = 130  # 128 + SIGINT
-EXIT_TERMINATED = 143  # 128 + SIGTERM
-_EXIT_CODE_OF: dict[int, int] = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 
 app = typer.Typer(
     name="tlprobe",
@@ -53,7 +51,7 @@ def _top(
 
 
 class _Stopped(BaseException):
-    """SIGINT or SIGTERM. No KeyboardInterrupt: the option parser turns that into a silent code of its own."""
+    """A stop signal outside a training. No KeyboardInterrupt: the option parser gives that a silent code."""
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(f"exit code {exit_code}")
@@ -106,7 +104,7 @@ def set_up_output(*, quiet: bool) -> None:
 
 
 def _with_signals(call: Callable[[list[str]], object], arguments: list[str]) -> int:
-    previous = {number: signal.getsignal(number) for number in _EXIT_CODE_OF}
+    previous = {number: signal.getsignal(number) for number in EXIT_CODE_OF}
     for number, handler in previous.items():
         if handler != signal.SIG_IGN:  # as nohup or a background job asked
             signal.signal(number, _on_signal)
@@ -127,7 +125,7 @@ def _guarded(call: Callable[[list[str]], object], arguments: list[str]) -> int:
     except _Stopped as error:
         return _fail(error, _INTERRUPTED, error.exit_code, debug=debug)
     except (KeyboardInterrupt, typer.Abort) as error:
-        return _fail(error, _INTERRUPTED, EXIT_INTERRUPTED, debug=debug)
+        return _fail(error, _INTERRUPTED, EXIT_CODE_OF[signal.SIGINT], debug=debug)
     except typer.Exit as error:
         return error.exit_code
     except BrokenPipeError:  # `tlprobe ... | head`: nobody reads on; keep Python from writing at exit
@@ -141,7 +139,7 @@ def _guarded(call: Callable[[list[str]], object], arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-_INTERRUPTED = "interrupted; finished epochs are saved, the same command goes on from there (fit: with --resume)"
+_INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from there"
 
 
 def _classify(error: Exception, arguments: list[str]) -> tuple[int, str]:
@@ -178,4 +176,4 @@ def _fail(error: BaseException, text: str, code: int, *, debug: bool) -> int:
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> NoReturn:
-    raise _Stopped(_EXIT_CODE_OF[signum])
+    raise _Stopped(EXIT_CODE_OF[signum])

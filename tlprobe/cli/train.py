@@ -1,5 +1,6 @@
 """Verbs that train: fit, fuse, freeze, cutoff, demo."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +30,20 @@ def fit(
     data: Data = None,
     out: Annotated[Path, typer.Option(help="The run directory.")] = Path("runs/fit"),
     device: Device = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of training: auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16.")
+    ] = "auto",
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the network first: minutes, for long trainings.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
     overwrite: Overwrite = False,
     keep_epochs: Annotated[
         str | None, typer.Option(help="Epochs whose state is kept, e.g. 1,2,5,10, or all. [default: none]")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write losses and accuracies for TensorBoard too, under --out.")
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
     given: dict[str, Any],
@@ -42,21 +52,29 @@ def fit(
     from tlprobe.plots.figure import save_with_record
     from tlprobe.train.fit import fit as call
     from tlprobe.train.kept import parse_keep_epochs
+    from tlprobe.train.progress import duration
 
     progress = begin(quiet=quiet)
     run = call(
         to_fit_options({"data": data, **given}),
         out=out,
         device=device,
+        precision=precision,  # type: ignore[arg-type]  # checked by the library
+        compiled=compiled,
         resume=resume,
         overwrite=overwrite,
         keep_epochs=parse_keep_epochs(keep_epochs) if keep_epochs is not None else (),
+        tensorboard=tensorboard,
         progress=progress,
     )
+    if int(os.environ.get("RANK", "0")) > 0:  # of the processes that torchrun starts, one speaks
+        return
     row = run.record.rows[0]
-    save_with_record(run.record, out, "fit")
-    typer.echo(f"{row['backbone']} from {row['init']}, fold {row['fold']}, {row['epochs']} epochs: {percent(row)}")
-    typer.echo(f"run: {out}")
+    paths = save_with_record(run.record, out, "fit")
+    typer.echo(
+        f"{row['backbone']} from {row['init']}, fold {row['fold']}, {row['epochs']} epochs: {percent(row)}, "
+        f"in {duration(row['duration_s'])}; run: {out}   figure: {paths[0]}"
+    )
 
 
 @app.command()

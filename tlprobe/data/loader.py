@@ -1,4 +1,4 @@
-"""From stored images to batches: order, standardisation, cheap augmentation.
+"""From stored images to batches: order and standardisation.
 
 Images come as ``(n_clips, 3, n_mels, width)`` float32, natural log of power. A batch is
 ``(batch, 3, n_mels, width)`` as the network sees it. Every draw is seeded by (seed, purpose, epoch,
@@ -14,7 +14,7 @@ import torch
 from tlprobe.errors import DataError
 from tlprobe.numerics.seeds import derive_seed
 
-__all__ = ["Standardiser", "channel_statistics", "epoch_order", "image_batches", "roll_time"]
+__all__ = ["Standardiser", "channel_statistics", "epoch_order", "image_batches"]
 
 _CHUNK = 64  # clips at a time when an array is too large to be copied whole
 
@@ -90,25 +90,3 @@ def image_batches(images: np.ndarray, order: Sequence[np.ndarray]) -> Iterator[t
     """Yield the images of each batch of indices, in memory of their own."""
     for index in order:
         yield torch.from_numpy(np.ascontiguousarray(images[index]))
-
-
-def roll_time(images: torch.Tensor, *, seed: int, epoch: int, step: int) -> torch.Tensor:
-    """Roll each image along time by its own random number of columns, circularly.
-
-    Parameters
-    ----------
-    images : torch.Tensor [shape=(batch, channels, n_mels, width)]
-        Any units.
-    seed, epoch, step : int
-        Of the draw.
-
-    Returns
-    -------
-    rolled : torch.Tensor [same shape]
-        The channels of one clip move together.
-    """
-    width = images.shape[-1]
-    rng = np.random.default_rng(derive_seed(seed, "roll", epoch, step))
-    shifts = torch.from_numpy(rng.integers(0, width, size=len(images))).to(images.device)
-    columns = (torch.arange(width, device=images.device) - shifts[:, None]) % width
-    return torch.gather(images, -1, columns[:, None, None, :].expand_as(images))

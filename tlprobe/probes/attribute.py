@@ -24,7 +24,7 @@ from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
-from tlprobe.train.loop import resolve_device, set_up_for_speed
+from tlprobe.train.device import resolve_device, set_up_for_speed
 from tlprobe.train.run import Run
 
 __all__ = ["PREDICTED", "attribute"]

@@ -15,7 +15,8 @@ from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
-from tlprobe.train.loop import predict, resolve_device, set_up_for_speed
+from tlprobe.train.device import resolve_device, set_up_for_speed
+from tlprobe.train.predict import predict
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.run import Run
 

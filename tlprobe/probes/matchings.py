@@ -15,7 +15,7 @@ from tlprobe.probes.capture import find_layers
 from tlprobe.probes.comparison import Clips, Network
 from tlprobe.probes.pairing import Spot
 from tlprobe.train.checkpoint import Checkpoint
-from tlprobe.train.loop import set_up_for_speed
+from tlprobe.train.device import set_up_for_speed
 
 __all__ = ["SPLITS", "Matching", "Mode", "Split", "clips_of", "matchings", "mode_of"]
 

@@ -29,7 +29,7 @@ from tlprobe.probes.estimates import Outcome, Settings
 from tlprobe.probes.matchings import SPLITS, Split, clips_of, matchings, mode_of
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import FileOptions, open_checkpoints
-from tlprobe.train.loop import resolve_device
+from tlprobe.train.device import resolve_device
 from tlprobe.train.run import Run
 
 __all__ = ["svcca"]

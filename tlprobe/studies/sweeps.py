@@ -14,7 +14,7 @@ from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.records import Record, provenance
 from tlprobe.studies.trials import NONE, Baseline, canonical, run_trial, starting_weights_of
 from tlprobe.train.config import Treatment
-from tlprobe.train.loop import resolve_device
+from tlprobe.train.device import resolve_device
 from tlprobe.train.material import FitOptions, prepare, reload_material
 from tlprobe.train.run import Run
 

@@ -4,44 +4,38 @@
 is what every sweep is made of.
 """
 
-import csv
-import dataclasses
+import contextlib
 import logging
-import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch.nn import functional
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.data.loader import Standardiser, channel_statistics
-from tlprobe.errors import CheckpointError, ParameterError
-from tlprobe.files import lock_folder, write_atomic
-from tlprobe.numerics.intervals import wilson_interval
-from tlprobe.records import Record, provenance, table_csv
+from tlprobe.files import lock_folder
 from tlprobe.train.config import FitConfig
-from tlprobe.train.kept import KeepEpochs, epoch_file, epochs_to_keep, require_kept
-from tlprobe.train.loop import EpochResult, Trainer, predict, resolve_device
+from tlprobe.train.device import Precision, precision_of, resolve_device
+from tlprobe.train.finish import finish
+from tlprobe.train.keeper import Keeper, require_space
+from tlprobe.train.kept import KeepEpochs, epochs_to_keep, require_kept
+from tlprobe.train.loop import Trainer
 from tlprobe.train.material import FitOptions, Material, prepare
-from tlprobe.train.predictions import Predictions
+from tlprobe.train.memory import explain_out_of_memory
+from tlprobe.train.processes import Processes, joined
+from tlprobe.train.progress import Progress
 from tlprobe.train.recipe import load_recipe
-from tlprobe.train.run import Run, is_finished, read_config, read_standardiser, write_config, write_state
+from tlprobe.train.resume import clear, find_unfinished, mend
+from tlprobe.train.run import Run, config_body, is_finished, standardiser_of, state_bytes
+from tlprobe.train.setting import Setting, Split
+from tlprobe.train.states import Saved, discard_states, load_state
+from tlprobe.train.stopping import watch_signals
+from tlprobe.train.tensorboard import Board
 
 __all__ = ["fit", "fit_network"]
 
 _log = logging.getLogger(__name__)
-
-_RUN_FILES = (
-    "record.json",  # first: without it the run counts as unfinished
-    "record.csv",
-    "resume.pt",
-    "weights.safetensors",
-    "best.safetensors",
-    "init.safetensors",
-    "history.csv",
-    "predictions.csv",
-    "config.json",
-)
 
 
 def fit(
@@ -49,9 +43,12 @@ def fit(
     *,
     out: Path | str,
     device: str = "auto",
+    precision: Precision = "auto",
+    compiled: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     keep_epochs: KeepEpochs = (),
+    tensorboard: bool = False,
     progress: bool | None = None,
 ) -> Run:
     """Fine-tune a network on all folds but one, and score it on that one.
@@ -64,12 +61,18 @@ def fit(
         The run directory.
     device : {"auto", "cpu", "cuda"}
         Where.
+    precision : {"auto", "float32", "bfloat16", "float16"}
+        Of matrix products and convolutions in training; auto: float32 on a CPU, bfloat16 on a GPU.
+    compiled : bool
+        Compile the network by ``torch.compile``: minutes at the start, for long trainings.
     resume : bool
-        Go on after the last finished epoch of an unfinished run.
+        Go on with an unfinished run after its last saved step.
     overwrite : bool
         Replace the run that `out` holds.
     keep_epochs : sequence of int in [1, the recipe's epochs], or "all"
         Epochs after which the state is kept, for `Run.model`.
+    tensorboard : bool
+        Write losses and accuracies for TensorBoard as well (needs ``tlprobe[track]``).
     progress : bool or None
         None shows bars on a terminal only.
 
@@ -81,9 +84,12 @@ def fit(
     Raises
     ------
     ParameterError, DataError, CheckpointError, DivergedError, ResourceError
-        For wrong values, unusable data, unusable weights, a loss that is not finite, a full disk.
+        For wrong values, unusable data, unusable weights, a loss that is not finite, a full disk or memory.
+    StoppedError
+        After SIGINT, SIGTERM or SIGUSR1; the state is saved.
     """
     where = resolve_device(device)
+    precision_of(precision, device=where)
     options = options or FitOptions()
     recipe = load_recipe(options.recipe, changes=options.changes)
     keep = epochs_to_keep(keep_epochs, epochs=recipe.epochs)  # checked here: the images may take minutes
@@ -94,9 +100,12 @@ def fit(
         material=prepared.material,
         out=Path(out),
         device=where,
+        precision=precision,
+        compiled=compiled,
         resume=resume,
         overwrite=overwrite,
         keep_epochs=keep,
+        tensorboard=tensorboard,
         progress=progress,
     )
 
@@ -108,14 +117,17 @@ def fit_network(
     material: Material,
     out: Path,
     device: torch.device,
+    precision: Precision = "auto",
+    compiled: bool = False,
     resume: bool = False,
     overwrite: bool = False,
     keep_epochs: KeepEpochs = (),
+    tensorboard: bool = False,
     progress: bool | None = None,
 ) -> Run:
     """Train a network that is ready (started, cut, frozen) and leave a run directory.
 
-    A finished run of the same `config` in `out` is returned as it is.
+    A finished run of the same `config` in `out` is returned as it is. Parameters and errors as in `fit`.
 
     Raises
     ------
@@ -124,160 +136,124 @@ def fit_network(
         is past an epoch of `keep_epochs` without having kept it.
     """
     keep = epochs_to_keep(keep_epochs, epochs=config.recipe.epochs)
-    with lock_folder(out):
-        if overwrite:
-            _clear(out)
-        unfinished = _look_at(out, config, resume=resume)
-        if not unfinished and is_finished(out):
+    with joined(device) as processes, _held(out, processes):
+        if overwrite and processes.rank == 0:
+            clear(out)
+        saved = find_unfinished(out, config, resume=resume) if processes.rank == 0 else None
+        processes.wait()
+        if is_finished(out):
+            if processes.rank == 0:
+                discard_states(out)  # of a process that was killed after its last write
             require_kept(out, keep, reached=config.recipe.epochs, epochs=config.recipe.epochs)
             _log.info("%s is finished; nothing to do", out)
             return Run.load(out)
+        if processes.rank > 0:
+            saved = load_state(out)
         train_index, held_out_index = material.dataset.split(config.fold)
-        if unfinished:
-            standardise = read_standardiser(out)
+        if saved is not None:
+            standardise = standardiser_of(saved.config, source=out / "config.json")
         elif config.recipe.normalize == "channel":
             standardise = channel_statistics(material.images.array, train_index)
         else:
             standardise = Standardiser()
-        trainer = Trainer(
-            model,
-            images=material.images.array,
+        split = Split(
+            views=[images.array for images in (material.images, *material.variants)],
             labels=material.dataset.labels,
             train_index=train_index,
             held_out_index=held_out_index,
             standardise=standardise,
-            recipe=config.recipe,
-            seed=config.seed,
-            device=device,
+            names=[clip.path for clip in material.dataset.clips],
         )
-        history: list[EpochResult] = []
-        if unfinished:
-            file = out / "resume.pt"
-            trainer.restore(file.read_bytes(), source=str(file))
-            history = _read_history(out / "history.csv", trainer.epoch)
-            require_kept(out, keep, reached=trainer.epoch, epochs=config.recipe.epochs)
-            _log.info("%s: going on after epoch %d", out, trainer.epoch)
-        else:
-            write_state(out / "init.safetensors", model.original_state())
-            write_config(out, config, source=material.source, standardise=standardise)
-        _run_epochs(trainer, history, out=out, keep=keep, progress=progress)
-        _finish(trainer, history, config=config, material=material, out=out)
+        setting = Setting(
+            device=device,
+            precision=precision_of(precision, device=device),
+            compiled=compiled,
+            processes=processes,
+        )
+        body = config_body(config, source=material.source, standardise=standardise)
+        with explain_out_of_memory(batch_size=config.recipe.batch_size, precision=setting.precision):
+            _train(
+                model,
+                split,
+                setting,
+                config,
+                material,
+                out=out,
+                body=body,
+                saved=saved,
+                keep=keep,
+                progress=progress,
+                tensorboard=tensorboard,
+            )
+        processes.wait()
         return Run.load(out)
 
 
-def _look_at(out: Path, config: FitConfig, *, resume: bool) -> bool:
-    """Return whether `out` holds an unfinished run of `config` to go on with."""
-    if not (out / "config.json").is_file():
-        if (out / "record.json").is_file():
-            raise ParameterError(f"{out} holds the result of another verb; give another --out, or --overwrite")
-        return False
-    found = read_config(out).get("config")
-    wanted = config.model_dump(mode="json")
-    if found != wanted:
-        differing = [name for name in wanted if not isinstance(found, dict) or found.get(name) != wanted[name]]
-        state = "a finished run" if is_finished(out) else "an unfinished run"
-        raise ParameterError(
-            f"{out} holds {state} with other {', '.join(differing)}; give another --out or --overwrite"
-        )
-    if is_finished(out):
-        return False
-    if not (out / "resume.pt").is_file():  # stopped before the first epoch was over
-        return False
-    if not resume:
-        raise ParameterError(f"{out} holds an unfinished run; go on with it by --resume, or start again by --overwrite")
-    return True
-
-
-def _run_epochs(
-    trainer: Trainer, history: list[EpochResult], *, out: Path, keep: tuple[int, ...], progress: bool | None
+def _train(
+    model: BlockedCNN,
+    split: Split,
+    setting: Setting,
+    config: FitConfig,
+    material: Material,
+    *,
+    out: Path,
+    body: dict[str, Any],
+    saved: Saved | None,
+    keep: tuple[int, ...],
+    progress: bool | None,
+    tensorboard: bool,
 ) -> None:
-    epochs = trainer.recipe.epochs
-    if trainer.epoch < epochs:
-        seconds = trainer.time_step() * trainer.n_steps * (epochs - trainer.epoch)
-        _log.info("about %.0f min for %d epochs on %s", max(1, seconds / 60), epochs - trainer.epoch, trainer.device)
-    best = max((result.held_out_accuracy for result in history), default=-1.0)
-    while trainer.epoch < epochs:
-        result = trainer.run_epoch(progress=progress)
-        history.append(result)
-        left = sum(item.duration_s for item in history) / len(history) * (epochs - result.epoch)
-        _log.info(
-            "epoch %d/%d: loss %.3f, training accuracy %.1f %%, held-out accuracy %.1f %%, %.0f s left",
-            result.epoch,
-            epochs,
-            result.train_loss,
-            100 * result.train_accuracy,
-            100 * result.held_out_accuracy,
-            left,
-        )
-        if result.held_out_accuracy > best:
-            best = result.held_out_accuracy
-            write_state(out / "best.safetensors", trainer.model.original_state())
-        if result.epoch in keep:
-            write_state(epoch_file(out, result.epoch), trainer.model.original_state())
-        write_atomic(out / "history.csv", table_csv([dataclasses.asdict(item) for item in history]))
-        write_atomic(out / "resume.pt", trainer.state())  # last: it says that the epoch is over
-
-
-def _finish(trainer: Trainer, history: list[EpochResult], *, config: FitConfig, material: Material, out: Path) -> None:
-    dataset, index = material.dataset, trainer.held_out_index
-    logits = predict(trainer.model, trainer.images, index, standardise=trainer.standardise, device=trainer.device)
-    predictions = Predictions(
-        clips=tuple(dataset.clips[i].path for i in index),
-        labels=tuple(dataset.clips[i].label for i in index),
-        classes=config.classes,
-        probabilities=functional.softmax(logits.double(), dim=1).numpy(),
+    processes = setting.processes
+    init = state_bytes(model.original_state()) if processes.rank == 0 else b""
+    noisy = config.recipe.noise_snr_db is not None
+    trainer = Trainer(
+        model,
+        split=split,
+        recipe=config.recipe,
+        seed=config.seed,
+        setting=setting,
+        white_noise=material.white_noise() if noisy else None,
     )
-    write_state(out / "weights.safetensors", trainer.model.original_state())
-    write_atomic(out / "predictions.csv", predictions.to_csv())
-    n = len(index)
-    low, high = wilson_interval(predictions.n_correct, n)
-    best = max(history, key=lambda result: result.held_out_accuracy)
-    row = {
-        "backbone": config.backbone,
-        "init": config.init,
-        "treatment": config.treatment,
-        "block": config.block,
-        "fold": config.fold,
-        "seed": config.seed,
-        "epochs": config.recipe.epochs,
-        "accuracy": predictions.n_correct / n,
-        "ci_low": low,
-        "ci_high": high,
-        "best_accuracy": best.held_out_accuracy,
-        "best_epoch": best.epoch,
-        "n": n,
-        "n_train": len(trainer.train_index),
-        "n_padded": material.images.n_padded,
-        "n_cropped": material.images.n_cropped,
-        "n_silent": material.images.n_silent,
-        "n_weights": sum(weight.numel() for weight in trainer.model.parameters()),
-        "n_trained": sum(weight.numel() for weight in trainer.model.parameters() if weight.requires_grad),
-        "duration_s": sum(result.duration_s for result in history),
-    }
-    params = {**config.model_dump(mode="json"), "history": [dataclasses.asdict(result) for result in history]}
-    about = provenance(
-        data=dataset.describe(),
-        device=str(trainer.device),
-        n_threads=torch.get_num_threads(),
-    )
-    Record(probe="fit", params=params, rows=[row], provenance=about).save(out)
-    (out / "resume.pt").unlink(missing_ok=True)
+    with contextlib.closing(trainer), watch_signals() as flag:
+        keeper = Keeper(out, trainer, config=body, keep=keep, flag=flag, processes=processes)
+        if saved is not None:
+            trainer.restore(saved.trainer, source=str(out))
+            keeper.go_on(saved)
+            if processes.rank == 0:
+                mend(out, keeper, init=init)
+            require_kept(out, keep, reached=trainer.epoch, epochs=config.recipe.epochs)
+            _log.info("%s: going on after epoch %d, step %d", out, trainer.epoch, trainer.step)
+        elif processes.rank == 0:
+            clear(out)
+            require_space(out, n_bytes=len(init), n_kept=len(keep))
+            keeper.begin()
+        if processes.n > 1:
+            _log.info("%d processes share each batch; batch-norm statistics are of each one's part", processes.n)
+        board = Board(out / "tensorboard" if tensorboard and processes.rank == 0 else None, epoch=trainer.epoch)
+        shown = Progress(trainer, show=progress if processes.rank == 0 else False)
+
+        def on_step() -> None:
+            shown.step()
+            keeper.on_step()
+
+        try:
+            while trainer.epoch < config.recipe.epochs:
+                shown.begin_epoch()
+                result = trainer.run_epoch(on_step=on_step)
+                shown.end_epoch(result)
+                board.add(result)
+                keeper.end_epoch(result)
+        finally:
+            shown.close()
+            board.close()
+        finish(trainer, keeper, config=config, material=material)
 
 
-def _read_history(file: Path, epoch: int) -> list[EpochResult]:
-    types = {field.name: int if field.name == "epoch" else float for field in dataclasses.fields(EpochResult)}
-    try:
-        with file.open(newline="", encoding="utf-8") as lines:
-            rows = [{name: types[name](value) for name, value in row.items()} for row in csv.DictReader(lines)]
-        history = [EpochResult(**row) for row in rows if row["epoch"] <= epoch]  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{file} is missing or damaged: {error}") from error
-    if [result.epoch for result in history] != list(range(1, epoch + 1)):
-        raise CheckpointError(f"{file} lacks epochs: the run stopped after epoch {epoch}")
-    return history
-
-
-def _clear(out: Path) -> None:
-    for name in _RUN_FILES:
-        (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / "epochs", ignore_errors=True)
+@contextlib.contextmanager
+def _held(out: Path, processes: Processes) -> Iterator[None]:
+    """Lock the run directory, by process 0 for all."""
+    if processes.rank > 0:
+        yield
+        return
+    with lock_folder(out):
+        yield

@@ -13,7 +13,7 @@ import numpy as np
 
 from tlprobe.errors import ParameterError
 
-__all__ = ["KeepEpochs", "epoch_file", "epochs_to_keep", "kept_epochs", "parse_keep_epochs", "require_kept"]
+__all__ = ["KeepEpochs", "epoch_name", "epochs_to_keep", "kept_epochs", "parse_keep_epochs", "require_kept"]
 
 KeepEpochs: TypeAlias = Sequence[int] | Literal["all"]
 
@@ -74,15 +74,15 @@ def epochs_to_keep(keep_epochs: KeepEpochs, *, epochs: int) -> tuple[int, ...]:
     return tuple(sorted(set(map(int, given))))
 
 
-def epoch_file(run: Path, epoch: int) -> Path:
-    """Return where a run directory keeps the state after an epoch."""
-    return run / _FOLDER / f"{epoch:04d}.safetensors"
+def epoch_name(epoch: int) -> str:
+    """Return where a run directory keeps the state after an epoch, within it."""
+    return f"{_FOLDER}/{epoch:04d}.safetensors"
 
 
 def kept_epochs(run: Path) -> tuple[int, ...]:
     """Return the epochs whose state a run directory holds, in order; other files are passed over."""
     files = [file for file in (run / _FOLDER).glob("*.safetensors") if re.fullmatch("[0-9]+", file.stem)]
-    return tuple(sorted(int(file.stem) for file in files if epoch_file(run, int(file.stem)) == file))
+    return tuple(sorted(int(file.stem) for file in files if run / epoch_name(int(file.stem)) == file))
 
 
 def require_kept(run: Path, wanted: Sequence[int], *, reached: int, epochs: int) -> None:

@@ -1,102 +1,152 @@
 """The training loop: one network, one split, one recipe.
 
-Nothing here parses options, knows folders or draws. Randomness is a function of (seed, purpose,
-epoch, step), so the state after an epoch is the weights and the optimiser, and nothing else.
+Nothing here parses options, knows folders or draws. Randomness is a function of (seed, purpose, epoch,
+step), so the state after a step is the weights, the optimiser and the losses of the epoch so far, and
+nothing else.
 """
 
 import dataclasses
 import io
 import math
 import time
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from tqdm.auto import tqdm
+from torch.nn.parallel import DistributedDataParallel
 
 from tlprobe.backbones.blocked import BlockedCNN
-from tlprobe.data.loader import Standardiser, epoch_order, image_batches, roll_time
-from tlprobe.errors import CheckpointError, DivergedError, ParameterError
+from tlprobe.data.augment import Augment
+from tlprobe.errors import CheckpointError, DivergedError
 from tlprobe.numerics.seeds import derive_seed
-from tlprobe.train.memory import keep_freed_memory
+from tlprobe.train.device import set_up_for_speed
+from tlprobe.train.optimise import make_optimizer, make_schedule
+from tlprobe.train.plan import EpochPlan, plan_epoch
+from tlprobe.train.predict import predict
 from tlprobe.train.recipe import Recipe
+from tlprobe.train.setting import EpochResult, Setting, Split
+from tlprobe.train.step import EagerStep, GraphStep, Result, Step, record_cuda_graph
+from tlprobe.train.store import ImageStore
 
-__all__ = ["EpochResult", "Trainer", "predict", "resolve_device", "set_up_for_speed"]
+__all__ = ["Epoch", "Trainer"]
 
-_EVAL_BATCH = 64
-_SGD_MOMENTUM = 0.9  # He et al. 2016, section 3.4
+_CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between looks at the losses: each look makes the GPU wait
+_NAMED = 5  # clips named in an error before they are counted
 
 
 @dataclasses.dataclass(frozen=True)
-class EpochResult:
-    """What one epoch gave: a row of ``history.csv``. Losses in nats, accuracies in [0, 1]."""
+class Epoch:
+    """An epoch that was drawn.
 
-    epoch: int
-    lr: float
-    train_loss: float
-    train_accuracy: float
-    held_out_loss: float
-    held_out_accuracy: float
-    duration_s: float
+    Parameters
+    ----------
+    plan : EpochPlan
+    rows : list of torch.Tensor
+        Of each step, where the image store wants them.
+    """
+
+    plan: EpochPlan
+    rows: list[torch.Tensor]
 
 
 class Trainer:
-    """Train a network epoch by epoch.
+    """Train a network epoch by epoch, step by step.
 
     Parameters
     ----------
     model : BlockedCNN
         Trained in place. What is frozen in it stays frozen.
-    images : np.ndarray [shape=(n_clips, 3, n_mels, width), float32]
-        Log-mel images of the whole data set.
-    labels : np.ndarray [shape=(n_clips,), int]
-        Class indices.
-    train_index, held_out_index : np.ndarray of int
-        The split.
-    standardise : Standardiser
-        Applied to every image.
+    split : Split
+        Its data.
     recipe : Recipe
         How to train.
     seed : int
         Reaches every draw.
-    device : torch.device
+    setting : Setting
         Where.
+    white_noise : torch.Tensor, optional
+        The log-mel image of white noise, where the recipe adds noise.
+
+    Attributes
+    ----------
+    epoch, step : int
+        Finished epochs, and finished steps of the next one.
+    n_steps : int
+        Steps of an epoch.
     """
 
     def __init__(
         self,
         model: BlockedCNN,
         *,
-        images: np.ndarray,
-        labels: np.ndarray,
-        train_index: np.ndarray,
-        held_out_index: np.ndarray,
-        standardise: Standardiser,
+        split: Split,
         recipe: Recipe,
         seed: int,
-        device: torch.device,
+        setting: Setting,
+        white_noise: torch.Tensor | None = None,
     ) -> None:
-        self.model = set_up_for_speed(model, device=device)
-        self.images, self.labels = images, labels
-        self.train_index, self.held_out_index = train_index, held_out_index
-        self.standardise, self.recipe, self.seed, self.device = standardise, recipe, seed, device
-        self.n_steps = len(epoch_order(train_index, batch_size=recipe.batch_size, seed=seed, epoch=1))
-        self.optimizer = _optimizer(self.model, recipe)
-        self.schedule = _schedule(self.optimizer, recipe, n_steps=self.n_steps)
-        self.precision = _mixed_precision(device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision is torch.float16)
-        self.epoch = 0
+        self.model = set_up_for_speed(model, device=setting.device)
+        self.split, self.recipe, self.seed, self.setting = split, recipe, seed, setting
+        self.n_steps = -(-len(split.train_index) // recipe.batch_size)
+        self.optimizer = make_optimizer(self.model, recipe)
+        self.schedule = make_schedule(self.optimizer, recipe, n_steps=self.n_steps)
+        device = setting.device
+        self.scaler = torch.amp.GradScaler(device.type, enabled=setting.precision is torch.float16)
+        self.epoch = self.step = 0
+        # Per step: the loss summed over its clips, how many were right. On the device, so that no step waits.
+        self._losses = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
+        self._right = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
+        self._rates = [0.0] * self.n_steps  # learning rate of each step
+        self._elapsed_s = 0.0  # of the epoch in progress, before this process
+        self._began = time.perf_counter()
+        self._checked = 0
+        self._store = ImageStore(split.views, device=device)
+        self._augment = Augment(
+            recipe.augmentation, standardise=split.standardise, white_noise=white_noise, device=device
+        )
+        self._compute = self._make_step()
+
+    def _make_step(self) -> Step:
+        setting = self.setting
+        network: nn.Module = self.model
+        if setting.compiled:
+            network = torch.compile(network)  # type: ignore[assignment]
+        if setting.processes.n > 1:
+            network = DistributedDataParallel(network, broadcast_buffers=False)
+        step = EagerStep(network, self._augment, self.recipe.label_smoothing, setting.precision, self.scaler)
+        if setting.device.type != "cuda" or setting.processes.n > 1 or self.scaler.is_enabled():
+            return step
+        return GraphStep(step, self.model, record=record_cuda_graph)
 
     def state(self) -> bytes:
-        """Return all that the next epoch depends on, as ``torch.save`` bytes."""
+        """Return all that the next step depends on, as ``torch.save`` bytes.
+
+        Raises
+        ------
+        DivergedError
+            If a loss or a weight is not finite: such a state is of no use.
+        """
+        self.check_losses()
+        model = self.model.state_dict()
+        broken = [name for name, tensor in model.items() if not bool(tensor.isfinite().all())]
+        if broken:
+            raise DivergedError(
+                f"{len(broken)} tensors of the network are not finite after step {self.step} of epoch "
+                f"{self.epoch + 1}, the first is {broken[0]}; try another --lr"
+            )
         parts = {
             "epoch": self.epoch,
-            "model": self.model.state_dict(),
+            "step": self.step,
+            "model": model,
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
+            "losses": self._losses.cpu(),
+            "right": self._right.cpu(),
+            "rates": self._rates,
+            "elapsed_s": self._elapsed() if self.step else 0.0,
         }
         buffer = io.BytesIO()
         torch.save(parts, buffer)
@@ -111,181 +161,165 @@ class Trainer:
             If it is damaged or of another network.
         """
         try:
-            parts = torch.load(io.BytesIO(state), map_location=self.device, weights_only=True)
+            parts = torch.load(io.BytesIO(state), map_location=self.setting.device, weights_only=True)
             self.model.load_state_dict(parts["model"])
             self.optimizer.load_state_dict(parts["optimizer"])
             self.schedule.load_state_dict(parts["schedule"])
             self.scaler.load_state_dict(parts["scaler"])
-            self.epoch = int(parts["epoch"])
+            self._losses.copy_(parts["losses"])
+            self._right.copy_(parts["right"])
+            self._rates = [float(rate) for rate in parts["rates"]]
+            self._elapsed_s = float(parts["elapsed_s"])
+            self.epoch, self.step = int(parts["epoch"]), int(parts["step"])
         except Exception as error:  # torch.load documents no list; whatever it raises, the file is unusable
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{source} cannot be resumed from: {type(error).__name__}: {reason}") from error
+        self._checked = self.step
 
-    def time_step(self) -> float:
-        """Return the seconds of one training step, tried on copies; the network stays as it is."""
-        backup = self.state()
-        order = epoch_order(self.train_index, batch_size=self.recipe.batch_size, seed=self.seed, epoch=1)[:1]
-        self._train(order, epoch=1, bar=None)  # the first pays for memory and kernels
-        start = time.perf_counter()
-        self._train(order, epoch=1, bar=None)
-        duration = time.perf_counter() - start
-        epoch = self.epoch
-        # The optimiser's lazily made state must go too, or the first real step would see it.
-        self.optimizer = _optimizer(self.model, self.recipe)
-        self.schedule = _schedule(self.optimizer, self.recipe, n_steps=self.n_steps)
-        self.restore(backup, source="the state before the time estimate")
-        self.epoch = epoch
-        return duration
-
-    def run_epoch(self, *, progress: bool | None = None) -> EpochResult:
-        """Train one epoch and score the held-out clips.
+    def run_epoch(self, *, on_step: Callable[[], None] = lambda: None) -> EpochResult:
+        """Train one epoch, or the rest of it, and score the held-out clips.
 
         Parameters
         ----------
-        progress : bool or None
-            True and False switch the bar; None shows it on a terminal only.
+        on_step : callable
+            Called after each step but an epoch's last; may save `state`, and may raise to end the training.
+
+        Returns
+        -------
+        result : EpochResult
+            Its duration includes what a process before this one did of the epoch, up to the state it left.
 
         Raises
         ------
         DivergedError
-            If a loss is not finite; names epoch, step and learning rate.
+            If a loss is not finite; names epoch, step, learning rate and clips.
         """
-        epoch = self.epoch + 1
-        start = time.perf_counter()
-        lr = float(self.schedule.get_last_lr()[0])
-        order = epoch_order(self.train_index, batch_size=self.recipe.batch_size, seed=self.seed, epoch=epoch)
-        disable = None if progress is None else not progress
-        with tqdm(total=len(order), desc=f"epoch {epoch}/{self.recipe.epochs}", leave=False, disable=disable) as bar:
-            train_loss, train_accuracy = self._train(order, epoch=epoch, bar=bar)
-        logits = predict(self.model, self.images, self.held_out_index, standardise=self.standardise, device=self.device)
-        target = torch.from_numpy(self.labels[self.held_out_index])
+        self._began = time.perf_counter()
+        self.train_epoch(self.begin_epoch(), on_step=on_step)
+        lr = self._rates[0]
+        train_loss, train_accuracy = self.so_far()
+        logits = self.predict(self.split.held_out_index)
+        target = torch.from_numpy(self.split.labels[self.split.held_out_index])
         held_out_loss = functional.cross_entropy(logits, target).item()
         if not math.isfinite(held_out_loss):
-            raise DivergedError(f"the loss on the held-out clips is {held_out_loss} after epoch {epoch}, lr {lr:g}")
-        self.epoch = epoch
+            raise DivergedError(
+                f"the loss on the held-out clips is {held_out_loss} after epoch {self.epoch + 1}, lr {lr:g}"
+            )
+        duration_s = self._elapsed()
+        self.epoch, self.step, self._checked, self._elapsed_s = self.epoch + 1, 0, 0, 0.0
         return EpochResult(
-            epoch=epoch,
+            epoch=self.epoch,
             lr=lr,
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             held_out_loss=held_out_loss,
             held_out_accuracy=(logits.argmax(1) == target).double().mean().item(),
-            duration_s=time.perf_counter() - start,
+            duration_s=duration_s,
         )
 
-    def _train(self, order: list[np.ndarray], *, epoch: int, bar: "tqdm[Any] | None") -> tuple[float, float]:
-        self.model.train()
-        total_loss, n_correct, n_seen = 0.0, 0, 0
-        devices = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=devices):
-            for step, (index, batch) in enumerate(zip(order, image_batches(self.images, order), strict=True)):
-                torch.manual_seed(derive_seed(self.seed, "dropout", epoch, step))
-                images = self.standardise(batch.to(self.device))  # (batch, 3, n_mels, width)
-                if self.recipe.time_roll:
-                    images = roll_time(images, seed=self.seed, epoch=epoch, step=step)
-                target = torch.from_numpy(self.labels[index]).to(self.device)
-                loss, logits = self._step(images.contiguous(memory_format=torch.channels_last), target)
-                if not math.isfinite(loss):
-                    lr = self.schedule.get_last_lr()[0]
-                    raise DivergedError(
-                        f"the loss is {loss} in epoch {epoch}, step {step + 1}, lr {lr:g}; try another --lr"
-                    )
-                total_loss += loss * len(index)
-                n_correct += int((logits.argmax(1) == target).sum())
-                n_seen += len(index)
-                if bar is not None:
-                    bar.set_postfix(loss=f"{total_loss / n_seen:.3f}", acc=f"{n_correct / n_seen:.3f}", refresh=False)
-                    bar.update()
-        return total_loss / n_seen, n_correct / n_seen
+    def plan(self, epoch: int) -> EpochPlan:
+        """Draw what an epoch will do."""
+        split, views = self.split, self.split.views
+        return plan_epoch(
+            split.train_index,
+            split.labels,
+            augmentation=self.recipe.augmentation,
+            batch_size=self.recipe.batch_size,
+            n_clips=len(views[0]),
+            n_views=len(views),
+            image_shape=views[0].shape[1:],
+            seed=self.seed,
+            epoch=epoch,
+            device=self.setting.device,
+            processes=self.setting.processes,
+        )
 
-    def _step(self, images: torch.Tensor, target: torch.Tensor) -> tuple[float, torch.Tensor]:
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=self.precision is not None):
-            logits = self.model(images)
-            loss = functional.cross_entropy(logits, target, label_smoothing=self.recipe.label_smoothing)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    def predict(self, index: np.ndarray) -> torch.Tensor:
+        """Return the logits of some clips, as `tlprobe.train.predict.predict`, all processes sharing the work."""
+        return predict(
+            self.model,
+            self.split.views[0],
+            index,
+            standardise=self.split.standardise,
+            device=self.setting.device,
+            processes=self.setting.processes,
+        )
+
+    def so_far(self) -> tuple[float, float]:
+        """Return mean loss and accuracy over the clips of the epoch's finished steps."""
+        n = sum(len(batch) for batch in np.array_split(self.split.train_index, self.n_steps)[: self.step])
+        return self._losses[: self.step].sum().item() / n, self._right[: self.step].sum().item() / n
+
+    def _elapsed(self) -> float:
+        return self._elapsed_s + time.perf_counter() - self._began
+
+    def close(self) -> None:
+        """Let go of the thread that reads images ahead."""
+        self._store.close()
+
+    def begin_epoch(self) -> Epoch:
+        """Draw the epoch that comes, and put the network in training mode."""
+        self.model.train()
+        plan = self.plan(self.epoch + 1)
+        rows = self._store.place(plan.rows)
+        return Epoch(plan, [rows[where] for where in plan.steps])
+
+    def batch(self, epoch: Epoch, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor], torch.Tensor, float]:
+        """Return a step's raw images, draws and classes, on the device, and its weight in the gradients."""
+        plan, where = epoch.plan, epoch.plan.steps[step]
+        following = epoch.rows[step + 1] if step + 1 < self.n_steps else None
+        images = self._store.take(epoch.rows[step], following=following)
+        draws = {name: values[where] for name, values in plan.draws.items()}
+        weight = (where.stop - where.start) * self.setting.processes.n / plan.n_together[step]
+        return images, draws, plan.target[where], weight
+
+    def one_step(
+        self, images: torch.Tensor, draws: dict[str, torch.Tensor], target: torch.Tensor, weight: float
+    ) -> Result:
+        """Train on one batch, as `batch` returns it; the loss and the number right stay on the device."""
+        result = self._compute(images, draws, target, weight=weight)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
-        return float(loss.item()), logits.detach()
+        return result
 
+    def train_epoch(self, epoch: Epoch, *, on_step: Callable[[], None] = lambda: None) -> None:
+        """Take the steps of an epoch that are left."""
+        processes, device = self.setting.processes, self.setting.device
+        every = _CHECK_EVERY[device.type]
+        rank = (processes.rank,) if processes.rank else ()  # else each process would drop the same units
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            while self.step < self.n_steps:
+                step = self.step
+                torch.manual_seed(derive_seed(self.seed, "dropout", self.epoch + 1, step, *rank))
+                self._rates[step] = float(self.schedule.get_last_lr()[0])
+                loss, right = self.one_step(*self.batch(epoch, step))
+                self._losses[step] = processes.sum_(loss)
+                self._right[step] = processes.sum_(right)
+                self.step = step + 1
+                if self.step % every == 0 or self.step == self.n_steps:
+                    self.check_losses(epoch.plan)
+                if self.step < self.n_steps:
+                    on_step()
 
-def predict(
-    model: nn.Module, images: np.ndarray, index: np.ndarray, *, standardise: Standardiser, device: torch.device
-) -> torch.Tensor:
-    """Return a network's logits for some clips, in evaluation mode.
+    def check_losses(self, plan: EpochPlan | None = None) -> None:
+        """Look at the losses of the steps since the last look.
 
-    Parameters
-    ----------
-    model : nn.Module
-        Takes standardised images; left in evaluation mode.
-    images : np.ndarray [shape=(n_clips, 3, n_mels, width)]
-        Log-mel images.
-    index : np.ndarray of int
-        Which of them, in this order.
+        Raises
+        ------
+        DivergedError
+            At the first that is not finite.
+        """
+        losses = self._losses[self._checked : self.step].tolist()
+        for step, loss in enumerate(losses, start=self._checked):
+            if not math.isfinite(loss):
+                self._diverged(step, loss, plan or self.plan(self.epoch + 1))
+        self._checked = self.step
 
-    Returns
-    -------
-    logits : torch.Tensor [shape=(len(index), n_classes), float32, on the CPU]
-    """
-    model.eval()
-    parts = []
-    with torch.inference_mode():
-        for batch in image_batches(images, np.array_split(index, -(-len(index) // _EVAL_BATCH))):
-            x = standardise(batch.to(device)).contiguous(memory_format=torch.channels_last)
-            parts.append(model(x).float().cpu())
-    return torch.cat(parts)
-
-
-def resolve_device(name: str) -> torch.device:
-    """Return the device for ``"auto"`` (CUDA when there is one), ``"cpu"`` or ``"cuda"``.
-
-    Raises
-    ------
-    ParameterError
-        If it is not to be had.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise ParameterError(f"device={name!r}; choose from auto, cpu, cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ParameterError("device='cuda', but torch sees no CUDA device here; choose auto or cpu")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
-
-
-def set_up_for_speed(model: BlockedCNN, *, device: torch.device) -> BlockedCNN:
-    """Move `model` to `device` in channels-last layout, in place; on a CPU, let freed memory be kept.
-
-    One step of ``efficientnet_lite0`` took 2.1 s, then 1.4 s in that layout, on two idle cores.
-    """
-    if device.type == "cpu":
-        keep_freed_memory()
-    return model.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
-    if recipe.optimizer == "adam":
-        return torch.optim.Adam(weights, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(weights, lr=recipe.lr, weight_decay=recipe.weight_decay)
-    return torch.optim.SGD(weights, lr=recipe.lr, weight_decay=recipe.weight_decay, momentum=_SGD_MOMENTUM)
-
-
-def _schedule(
-    optimizer: torch.optim.Optimizer, recipe: Recipe, *, n_steps: int
-) -> torch.optim.lr_scheduler.LRScheduler:
-    schedules = torch.optim.lr_scheduler
-    if recipe.schedule == "onecycle":
-        return schedules.OneCycleLR(optimizer, max_lr=recipe.lr, total_steps=recipe.epochs * n_steps + 1)
-    if recipe.schedule == "step":
-        return schedules.StepLR(optimizer, step_size=(recipe.step_epochs or 1) * n_steps, gamma=recipe.gamma)
-    if recipe.schedule == "multistep":
-        milestones = [epoch * n_steps for epoch in recipe.milestones]
-        return schedules.MultiStepLR(optimizer, milestones=milestones, gamma=recipe.gamma)
-    return schedules.ConstantLR(optimizer, factor=1.0)
-
-
-def _mixed_precision(device: torch.device) -> torch.dtype | None:
-    if device.type != "cuda":
-        return None
-    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    def _diverged(self, step: int, loss: float, plan: EpochPlan) -> None:
+        clips = [self.split.names[i] for i in plan.clips[plan.steps[step]]]
+        more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
+        raise DivergedError(
+            f"the loss is {loss} in epoch {self.epoch + 1}, step {step + 1}, lr {self._rates[step]:g}, "
+            f"clips {', '.join(clips[:_NAMED])}{more}; try another --lr"
+        )

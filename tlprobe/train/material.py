@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from tlprobe.audio.logmel import ImageSettings
+import numpy as np
+import torch
+
+from tlprobe.audio.logmel import ImageSettings, LogMel
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, build
 from tlprobe.backbones.weights import StartingWeights, read_weights
 from tlprobe.data.cache import Images, load_images
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.config import FitConfig
 from tlprobe.train.recipe import load_recipe
 from tlprobe.train.run import DataSource, Run
@@ -36,17 +40,26 @@ class Material:
         How clips became images.
     images : Images
         One a clip.
+    variants : tuple of Images
+        Stored variants of the same clips, for training alone.
     """
 
     dataset: Dataset
     source: DataSource
     settings: ImageSettings
     images: Images
+    variants: tuple[Images, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Shape of one image: channels, n_mels, width."""
         return (3, self.settings.n_mels, self.settings.width)
+
+    def white_noise(self) -> torch.Tensor:
+        """Return the log-mel image ``(3, n_mels, width)`` of white noise of unit variance, always the same."""
+        log_mel = LogMel(self.settings)
+        noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal((1, log_mel.n_samples))
+        return log_mel(torch.from_numpy(noise.astype(np.float32)))[0]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

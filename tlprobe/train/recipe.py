@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from tlprobe.data.augment import Augmentation
 from tlprobe.errors import ParameterError
 
 __all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe"]
@@ -20,8 +21,8 @@ RECIPES = ("quick", "paper", "paper-scratch")
 _MAX_YAML_BYTES = 1 << 20  # a recipe is a page; a larger file is something else
 
 
-class Recipe(BaseModel):
-    """One way to train.
+class Recipe(Augmentation):
+    """One way to train. The values of `Augmentation` belong to it as well.
 
     Attributes
     ----------
@@ -40,13 +41,15 @@ class Recipe(BaseModel):
         (epochs); ``onecycle``: torch's OneCycleLR over all steps.
     label_smoothing : float in [0, 1)
         For the training loss.
-    time_roll : bool
-        Roll each training image along time by a random number of columns, circularly.
+    variants : int >= 0
+        Stored variants of each training clip, by pitch and tempo; each epoch takes the original or one of them.
+    pitch_semitones : float >= 0
+        A variant's pitch is shifted by up to so much, up or down.
+    stretch : float in [0, 0.5]
+        A variant's tempo is up to 1 + `stretch` times as fast, or as slow.
     normalize : {"channel", "none"}
         ``channel``: zero mean and unit variance per channel, statistics of the training clips.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=2)
@@ -58,11 +61,23 @@ class Recipe(BaseModel):
     milestones: tuple[Annotated[int, Field(ge=1)], ...] = ()
     gamma: float = Field(default=0.1, gt=0, le=1)
     label_smoothing: float = Field(ge=0, lt=1)
-    time_roll: bool
+    variants: int = Field(default=0, ge=0)
+    pitch_semitones: float = Field(default=0.0, ge=0, le=24, allow_inf_nan=False)
+    stretch: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
     normalize: Literal["channel", "none"]
 
     @field_validator(
-        "epochs", "batch_size", "lr", "weight_decay", "step_epochs", "gamma", "label_smoothing", mode="before"
+        "epochs",
+        "batch_size",
+        "lr",
+        "weight_decay",
+        "step_epochs",
+        "gamma",
+        "label_smoothing",
+        "variants",
+        "pitch_semitones",
+        "stretch",
+        mode="before",
     )
     @classmethod
     def _a_number_is_no_switch(cls, value: Any) -> Any:
@@ -71,12 +86,25 @@ class Recipe(BaseModel):
         return value
 
     @model_validator(mode="after")
+    def _variants_have_something_to_vary(self) -> "Recipe":
+        if self.variants and not (self.pitch_semitones or self.stretch):
+            raise ValueError("variants need pitch_semitones or stretch, else all are the original")
+        if (self.pitch_semitones or self.stretch) and not self.variants:
+            raise ValueError("pitch_semitones and stretch need variants, the number of stored ones")
+        return self
+
+    @model_validator(mode="after")
     def _schedule_has_its_values(self) -> "Recipe":
         if self.schedule == "step" and self.step_epochs is None:
             raise ValueError("schedule 'step' needs step_epochs")
         if self.schedule == "multistep" and not self.milestones:
             raise ValueError("schedule 'multistep' needs milestones")
         return self
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """What is done to each batch of images."""
+        return Augmentation(**{name: getattr(self, name) for name in Augmentation.model_fields})
 
 
 class _StrictLoader(yaml.SafeLoader):

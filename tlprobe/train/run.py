@@ -9,7 +9,8 @@
 ``history.csv``           one row an epoch
 ``predictions.csv``       one row a held-out clip: label, prediction, one probability a class
 ``record.json``           the result; written last, so where it is, the run is finished
-``resume.pt``             only while training: what the next epoch depends on
+``resume/``               only while training: the last two states, see `tlprobe.train.states`
+``manifest.json``         size and SHA-256 of each of these files; what is read is checked against it
 ========================  =====================================================================
 """
 
@@ -22,7 +23,7 @@ from typing import Any, Literal
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
@@ -30,10 +31,10 @@ from tlprobe.data.dataset import Dataset
 from tlprobe.data.loader import Standardiser
 from tlprobe.data.open import open_dataset
 from tlprobe.errors import CheckpointError, DataError
-from tlprobe.files import write_atomic
-from tlprobe.records import Record, dump_json
+from tlprobe.manifest import read_verified
+from tlprobe.records import Record
 from tlprobe.train.config import FitConfig
-from tlprobe.train.kept import epoch_file, kept_epochs
+from tlprobe.train.kept import epoch_name, kept_epochs
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.recipe import explain_validation
 
@@ -41,15 +42,15 @@ __all__ = [
     "RUN_SCHEMA",
     "DataSource",
     "Run",
+    "config_body",
     "is_finished",
     "read_config",
-    "read_standardiser",
     "read_state",
-    "write_config",
-    "write_state",
+    "standardiser_of",
+    "state_bytes",
 ]
 
-RUN_SCHEMA = 1
+RUN_SCHEMA = 2
 """Version of the layout of a run directory; a reader refuses another one."""
 
 StateName = Literal["init", "weights", "best"]
@@ -141,7 +142,8 @@ class Run:
             raise CheckpointError(f"{path / 'config.json'}: {explain_validation(error)}") from error
         except (KeyError, TypeError) as error:
             raise CheckpointError(f"{path / 'config.json'} is incomplete: {error}") from error
-        return cls(path=path, config=config, source=source, standardise=read_standardiser(path))
+        standardise = standardiser_of(body, source=path / "config.json")
+        return cls(path=path, config=config, source=source, standardise=standardise)
 
     @property
     def name(self) -> str:
@@ -162,6 +164,7 @@ class Run:
         CheckpointError
             If it is damaged or not that of a training.
         """
+        read_verified(self.path, "record.json")
         try:
             record = Record.load(self.path)
         except DataError as error:
@@ -186,11 +189,11 @@ class Run:
         if name == self.config.recipe.epochs:
             name = "weights"
         if not isinstance(name, int):
-            return read_state(self.path / f"{name}.safetensors")
+            return read_state(self.path, f"{name}.safetensors")
         if name not in self.kept_epochs:
             kept = ", ".join(map(str, self.kept_epochs)) or "none; `tlprobe fit --keep-epochs` keeps them"
             raise CheckpointError(f"{self.path} has no state of epoch {name}; it kept {kept}")
-        return read_state(epoch_file(self.path, name))
+        return read_state(self.path, epoch_name(name))
 
     def model(self, name: StateName | int = "weights") -> BlockedCNN:
         """Rebuild the network with a stored state, see `state`, in evaluation mode."""
@@ -213,6 +216,7 @@ class Run:
         CheckpointError
             If the table is missing or damaged.
         """
+        read_verified(self.path, "predictions.csv")
         return Predictions.read(self.path / "predictions.csv", classes=self.config.classes)
 
 
@@ -221,15 +225,14 @@ def is_finished(path: Path) -> bool:
     return (path / "record.json").is_file() and (path / "config.json").is_file()
 
 
-def write_config(path: Path, config: FitConfig, *, source: DataSource, standardise: Standardiser) -> None:
-    """Write ``config.json`` of a run directory."""
-    body = {
+def config_body(config: FitConfig, *, source: DataSource, standardise: Standardiser) -> dict[str, Any]:
+    """Return what ``config.json`` of a run directory holds."""
+    return {
         "schema": RUN_SCHEMA,
         "config": config.model_dump(mode="json"),
         "data": dataclasses.asdict(source),
         "standardise": dataclasses.asdict(standardise),
     }
-    write_atomic(path / "config.json", dump_json(body))
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -241,51 +244,49 @@ def read_config(path: Path) -> dict[str, Any]:
         If it is missing, damaged or of another schema.
     """
     file = path / "config.json"
+    if not file.is_file():
+        raise CheckpointError(f"{path} is no run directory: it has no config.json")
     try:
         body = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is no run directory: it has no config.json") from error
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{file} is damaged: {error}") from error
-    if not isinstance(body, dict) or body.get("schema") != RUN_SCHEMA:
+    if not isinstance(body, dict) or body.get("schema") != RUN_SCHEMA:  # first: older ones have no manifest
         schema = body.get("schema") if isinstance(body, dict) else None
         raise CheckpointError(f"{file} has schema {schema!r}; this tlprobe reads {RUN_SCHEMA}")
+    read_verified(path, "config.json")
     return body
 
 
-def read_standardiser(path: Path) -> Standardiser:
-    """Read the standardisation that a run directory's ``config.json`` holds, finished or not.
+def standardiser_of(body: Mapping[str, Any], *, source: Path) -> Standardiser:
+    """Return the standardisation that the body of a ``config.json`` holds; `source` names it in errors.
 
     Raises
     ------
     CheckpointError
-        If the file or that part of it is missing or damaged.
+        If that part of it is missing or damaged.
     """
-    body = read_config(path)
     try:
         mean, std = (tuple(map(float, body["standardise"][name])) for name in ("mean", "std"))
     except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path / 'config.json'} is incomplete: {type(error).__name__}: {error}") from error
+        raise CheckpointError(f"{source} is incomplete: {type(error).__name__}: {error}") from error
     return Standardiser(mean, std)
 
 
-def write_state(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """Write a state to a ``.safetensors`` file."""
+def state_bytes(state: Mapping[str, torch.Tensor]) -> bytes:
+    """Return a state as the content of a ``.safetensors`` file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
-    write_atomic(path, save(plain, metadata={"format": "pt"}))
+    return bytes(save(plain, metadata={"format": "pt"}))
 
 
-def read_state(path: Path) -> dict[str, torch.Tensor]:
-    """Read a ``.safetensors`` file.
+def read_state(run: Path, name: str) -> dict[str, torch.Tensor]:
+    """Read a ``.safetensors`` file of a run directory.
 
     Raises
     ------
     CheckpointError
-        If it is missing or damaged.
+        If it is missing, or not what was written.
     """
     try:
-        return dict(load_file(path))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{path} is missing") from error
-    except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        return dict(load(read_verified(run, name)))
+    except SafetensorError as error:
+        raise CheckpointError(f"{run / name} is no safetensors file: {error}") from error
