@@ -260,6 +260,7 @@ class Trainer:
     def begin_epoch(self) -> Epoch:
         """Draw the epoch that comes, and put the network in training mode."""
         self.model.train()
+        self._checked = self.step
         plan = self.plan(self.epoch + 1)
         rows = self._store.place(plan.rows)
         return Epoch(plan, [rows[where] for where in plan.steps])

@@ -112,7 +112,7 @@ def _copied(views: Sequence[np.ndarray], device: torch.device) -> torch.Tensor:
     at = 0
     for view in views:
         for start in range(0, len(view), _CHUNK):
-            chunk = torch.from_numpy(np.ascontiguousarray(view[start : start + _CHUNK]))
+            chunk = torch.from_numpy(np.array(view[start : start + _CHUNK]))  # a copy: the map is read-only
             images[at : at + len(chunk)] = chunk.to(device)
             at += len(chunk)
     return images
