@@ -98,11 +98,11 @@ def test_the_power_of_real_white_noise_adds_up():
     settings = ImageSettings(sr=8000, clip_s=2.0, width=100, n_mels=32)
     log_mel = LogMel(settings)
     rng = np.random.default_rng(0)
-    signal, noise = (rng.standard_normal((1, log_mel.n_samples)).astype(np.float32) for _ in range(2))
-    images = log_mel(torch.from_numpy(signal))
+    signal, noise = (rng.standard_normal(log_mel.n_samples).astype(np.float32) for _ in range(2))
+    images = torch.from_numpy(log_mel(signal))[None]
     draws = {"noise_snr_db": torch.tensor([10.0]), "noise_roll": torch.tensor([0])}
-    found = augment(images, draws, noise=log_mel(torch.from_numpy(noise))[0], noise_snr_db=10.0)
-    louder = log_mel(torch.from_numpy(signal + noise * 10 ** (-10 / 20)))
+    found = augment(images, draws, noise=torch.from_numpy(log_mel(noise)), noise_snr_db=10.0)
+    louder = torch.from_numpy(log_mel((signal + noise * 10 ** (-10 / 20)).astype(np.float32)))
     assert found.exp().mean().item() == pytest.approx(louder.exp().mean().item(), rel=0.02)
 
 

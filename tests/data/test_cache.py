@@ -6,16 +6,16 @@ import resource
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 from tlprobe.audio.load import load
 from tlprobe.audio.logmel import LOG_FLOOR, ImageSettings, LogMel
-from tlprobe.data import cache
+from tlprobe.data import cache, render
 from tlprobe.data.cache import images_of, load_images
 from tlprobe.data.open import open_dataset
 from tlprobe.errors import DataError, ParameterError, ResourceError
@@ -43,7 +43,7 @@ def test_images_are_those_of_the_clips_in_order(dataset):
     assert (images.n_padded, images.n_cropped, images.n_silent) == (0, 0, 0)
     log_mel = LogMel(SETTINGS)
     for path, image in zip(dataset.paths, images.array, strict=True):
-        expected = log_mel(torch.from_numpy(load(path, sr=16_000))[None])[0]
+        expected = log_mel(load(path, sr=16_000))
         np.testing.assert_array_equal(image, expected)
     np.testing.assert_array_equal(images_of(dataset.paths, SETTINGS), images.array)
     with pytest.raises(ValueError, match="read-only"):
@@ -57,7 +57,7 @@ def test_number_of_jobs_changes_nothing(dataset, tmp_path):
 
 def test_images_are_computed_once(dataset, monkeypatch):
     load_images(dataset, SETTINGS)
-    monkeypatch.setattr(cache, "load", lambda *_, **__: pytest.fail("computed again"))
+    monkeypatch.setattr(cache, "render_all", lambda *_, **__: pytest.fail("computed again"))
     load_images(dataset, SETTINGS)
     load_images(open_dataset(dataset.root, seed=5), SETTINGS)  # other folds, same recordings
 
@@ -112,6 +112,12 @@ def test_bad_files_are_all_reported_and_leave_nothing(dataset, tmp_path):
     assert not list(entry.glob("images*"))
 
 
+def flip_a_bit(file):
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 4
+    file.write_bytes(bytes(data))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -120,6 +126,7 @@ def test_bad_files_are_all_reported_and_leave_nothing(dataset, tmp_path):
         lambda entry: (entry / "images.npy").write_bytes((entry / "images.npy").read_bytes() + b"more"),
         lambda entry: (entry / "images.npy").unlink(),
         lambda entry: np.save(entry / "images.npy", np.zeros((10, 3, 128, 25))),
+        lambda entry: flip_a_bit(entry / "images.npy"),
         lambda entry: (entry / "images.json").write_text("{"),
         lambda entry: (entry / "images.json").write_text("[]"),
         lambda entry: (entry / "images.json").unlink(),
@@ -159,35 +166,19 @@ def test_wrong_arguments_are_refused(dataset):
         load_images(dataset, SETTINGS.model_copy(update={"clip_s": 0.01}))
 
 
-def test_thread_count_is_put_back(dataset):
-    """The number that a worker sets is what threads started later begin with."""
-
-    def in_a_new_thread():
-        with ThreadPoolExecutor(1) as pool:
-            return pool.submit(torch.get_num_threads).result()
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        load_images(dataset, SETTINGS)
-        assert torch.get_num_threads() == in_a_new_thread() == 2
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_two_processes_share_the_work(dataset, tmp_path):
     """They start together and take their time over each clip, so both would compute all ten without the lock."""
     code = (
         "import os, sys, time; from pathlib import Path\n"
         "from tlprobe.audio.logmel import ImageSettings\n"
-        "from tlprobe.data import cache\n"
+        "from tlprobe.data import cache, render\n"
         "from tlprobe.data.open import open_dataset\n"
-        "load, loaded = cache.load, []\n"
+        "load, loaded = render.load, []\n"
         "def slow(path, *, sr):\n"
         "    time.sleep(0.2)\n"
         "    loaded.append(path)\n"
         "    return load(path, sr=sr)\n"
-        "cache.load = slow\n"
+        "render.load = slow\n"
         "dataset, start = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "(start / str(os.getpid())).touch()\n"
         "while len(list(start.iterdir())) < 2: time.sleep(0.01)\n"
@@ -203,3 +194,66 @@ def test_two_processes_share_the_work(dataset, tmp_path):
     assert sorted(int(n_loaded) for n_loaded, _ in outputs) == [0, 10]
     assert outputs[0][1] == outputs[1][1]
     assert len(list((tmp_path / "cache" / "images").iterdir())) == 1
+
+
+@pytest.fixture
+def as_processes(monkeypatch):
+    """Let worker processes do what threads would for so few clips."""
+    monkeypatch.setattr(render, "PROCESSES_FROM", 1)
+
+
+def test_worker_processes_give_the_same_images_and_errors(dataset, tmp_path, as_processes):
+    load_images(dataset, SETTINGS, jobs=1, cache=tmp_path / "1")
+    images = load_images(dataset, SETTINGS, jobs=2, cache=tmp_path / "2")
+    np.testing.assert_array_equal(images.array, images_of(dataset.paths, SETTINGS))
+    for path in dataset.paths[:7]:
+        path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"^7 recordings cannot be used: .*cat/0\.wav is truncated.*; and 2 more$"):
+        load_images(dataset, SETTINGS, jobs=2, cache=tmp_path / "3")
+    assert not list((tmp_path / "3" / "images").glob("*/images*"))
+
+
+def test_a_worker_that_dies_is_told_and_leaves_nothing(dataset, tmp_path, as_processes, monkeypatch):
+    real = render._Process.render
+
+    def killed(self, item):
+        self._process.kill()
+        return real(self, item)
+
+    monkeypatch.setattr(render._Process, "render", killed)
+    with pytest.raises(ResourceError, match=r"a worker process ended with code -9 at .*\.wav .*fewer --jobs"):
+        load_images(dataset, SETTINGS, jobs=2)
+    assert not list((tmp_path / "cache" / "images").glob("*/images*"))
+
+
+def test_a_full_disk_under_a_worker_process_is_told(dataset, tmp_path, as_processes):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # workers inherit it
+    try:
+        with pytest.raises(ResourceError, match=r"cannot write the image cache .*File too large"):
+            load_images(dataset, SETTINGS, jobs=2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "cache" / "images").glob("*/images*"))
+
+
+def test_workers_end_when_their_starter_is_killed(dataset, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from tlprobe.audio.logmel import ImageSettings\n"
+        "from tlprobe.data import render\n"
+        "file = Path(sys.argv[1]); file.touch()\n"
+        "target = render.Target(file, 0, ImageSettings(sr=16000, clip_s=0.5, width=25))\n"
+        "worker = render._Process(target)\n"
+        "worker.render(render.Item(0, Path(sys.argv[2])))\n"
+        "print(worker._process.pid, flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "x"), str(dataset.paths[0])]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, **pipes, env=environment) as starter:
+        worker = int(starter.stdout.readline())
+        starter.kill()
+    end = time.monotonic() + 20
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()

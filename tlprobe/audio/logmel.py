@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from tlprobe.audio.load import SR_MAX, SR_MIN
+from tlprobe.audio.spectrogram import log_mel_spectrogram, mel_bands
 from tlprobe.errors import ParameterError
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "fit_length",
     "mel_centres_hz",
     "mel_edges_hz",
+    "resize_weights",
 ]
 
 LOG_OFFSET = 1e-6  # added to the power before the log (the paper's code)
@@ -109,7 +110,7 @@ def fit_length(waveform: npt.NDArray[np.float32], *, n_samples: int) -> tuple[np
 
 
 class LogMel:
-    """Turn waveforms of one length into log-mel images, in batches.
+    """Turn waveforms of one length into log-mel images.
 
     Parameters
     ----------
@@ -128,61 +129,69 @@ class LogMel:
         if self.n_samples <= n_fft // 2:  # reflected edges need more samples than they add
             shortest_s = (n_fft // 2 + 1) / settings.sr
             raise ParameterError(f"clip_s={settings.clip_s} is too short: at least {shortest_s:.4f} s are needed")
-        self._filters = torch.from_numpy(_mel_filters(settings))  # (n_mels, n_fft // 2 + 1)
+        self._bands = mel_bands(_mel_filters(settings))
         pairs = WINDOWS_MS[:1] if settings.channels == "copy" else WINDOWS_MS
         self._windows = [
-            (torch.hann_window(round(settings.sr * window_ms / 1000)), round(settings.sr * hop_ms / 1000))
+            (_hann(round(settings.sr * window_ms / 1000)), round(settings.sr * hop_ms / 1000))
             for window_ms, hop_ms in pairs
         ]
+        n_frames = [1 + self.n_samples // hop for _, hop in self._windows]
+        self._columns = [resize_weights(n, settings.width) for n in n_frames]
 
-    def __call__(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Return the images of `waveforms`.
+    def __call__(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the image of a waveform.
 
         Parameters
         ----------
-        waveforms : torch.Tensor [shape=(batch, n_samples), float32]
+        waveform : np.ndarray [shape=(n_samples,), float32]
             Full scale at +-1.
 
         Returns
         -------
-        images : torch.Tensor [shape=(batch, 3, n_mels, width), float32]
+        image : np.ndarray [shape=(3, n_mels, width), float32]
             Natural log of power, at least ``LOG_FLOOR``; row 0 is the lowest frequency.
 
         Raises
         ------
         ParameterError
-            If the waveforms do not have `n_samples` samples.
+            If the waveform does not have `n_samples` samples.
         """
-        if waveforms.ndim != 2 or waveforms.shape[1] != self.n_samples:
+        if waveform.shape != (self.n_samples,):
             raise ParameterError(
-                f"waveforms of shape {tuple(waveforms.shape)} do not fit (batch, {self.n_samples}); see fit_length"
+                f"a waveform of shape {waveform.shape} does not fit ({self.n_samples},); see fit_length"
             )
-        size = (self.settings.n_mels, self.settings.width)
-        channels = []
-        for spectrogram in self.spectrograms(waveforms):
-            # Antialiased, because the 25/10 ms channel has more columns than the image; PIL's resize does the same.
-            resized = torch.nn.functional.interpolate(spectrogram[:, None], size=size, mode="bilinear", antialias=True)
-            channels.append(resized)
-        return torch.cat(channels, dim=1) if len(channels) == 3 else channels[0].repeat(1, 3, 1, 1)
+        spectrograms = self.spectrograms(waveform)
+        channels = [spectrogram @ columns for spectrogram, columns in zip(spectrograms, self._columns, strict=True)]
+        image: npt.NDArray[np.float32] = np.stack(channels if len(channels) == 3 else channels * 3)
+        return image
 
-    def spectrograms(self, waveforms: torch.Tensor) -> list[torch.Tensor]:
-        """Return the log-mel spectrograms before the resize, each (batch, n_mels, n_frames of its hop)."""
-        return [self._log_mel(waveforms, window, hop) for window, hop in self._windows]
+    def spectrograms(self, waveform: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]:
+        """Return the log-mel spectrograms before the resize, each (n_mels, n_frames of its hop)."""
+        return [
+            log_mel_spectrogram(
+                waveform, n_fft=self.settings.n_fft, hop=hop, window=window, bands=self._bands, offset=LOG_OFFSET
+            )
+            for window, hop in self._windows
+        ]
 
-    def _log_mel(self, waveforms: torch.Tensor, window: torch.Tensor, hop: int) -> torch.Tensor:
-        device = waveforms.device
-        stft = torch.stft(
-            waveforms,
-            n_fft=self.settings.n_fft,
-            hop_length=hop,
-            win_length=len(window),
-            window=window.to(device),
-            center=True,
-            pad_mode="reflect",
-            return_complex=True,
-        )  # (batch, n_fft // 2 + 1, n_frames)
-        power = torch.view_as_real(stft).square().sum(-1)
-        return torch.log(self._filters.to(device) @ power + LOG_OFFSET)
+
+def resize_weights(n_in: int, n_out: int) -> npt.NDArray[np.float32]:
+    """Return the matrix ``(n_in, n_out)`` that resizes a row linearly; shrinking, it is antialiased.
+
+    The same as PIL's bilinear resize and torch's ``interpolate(mode="bilinear", antialias=True)``: triangles as
+    wide as two output cells, or two input cells where these are wider, each cut off at the edges and scaled to 1.
+
+    Examples
+    --------
+    >>> resize_weights(4, 2).T.astype(float).round(3).tolist()
+    [[0.429, 0.429, 0.143, 0.0], [0.0, 0.143, 0.429, 0.429]]
+    """
+    scale = n_in / n_out
+    centres = (np.arange(n_out) + 0.5) * scale
+    distance = np.abs(np.arange(n_in)[:, None] + 0.5 - centres) / max(scale, 1.0)
+    weights = np.clip(1 - distance, 0, None)
+    scaled: npt.NDArray[np.float32] = (weights / weights.sum(axis=0)).astype(np.float32)
+    return scaled
 
 
 def mel_edges_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
@@ -207,6 +216,12 @@ def mel_centres_hz(settings: ImageSettings) -> npt.NDArray[np.float64]:
         Peaks of the mel triangles, rising; the labels of a frequency axis.
     """
     return mel_edges_hz(settings)[1:-1]
+
+
+def _hann(n: int) -> npt.NDArray[np.float32]:
+    """Return the periodic Hann window of `n` samples."""
+    window: npt.NDArray[np.float32] = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n) / n)).astype(np.float32)
+    return window
 
 
 def _mel_filters(settings: ImageSettings) -> npt.NDArray[np.float32]:

@@ -10,30 +10,27 @@ import json
 import logging
 import os
 import shutil
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
-from tlprobe.audio.load import load
-from tlprobe.audio.logmel import Fit, ImageSettings, LogMel, fit_length
+from tlprobe.audio.logmel import ImageSettings, LogMel
 from tlprobe.data.dataset import Dataset, list_errors
 from tlprobe.data.locks import wait_for_folder
+from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
 from tlprobe.errors import DataError, ParameterError, ResourceError
-from tlprobe.files import cache_root, write_atomic
+from tlprobe.files import cache_root, sha256_file, write_atomic
 
-__all__ = ["SCHEMA", "Images", "images_of", "load_images"]
+__all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered"]
 
 _log = logging.getLogger(__name__)
 
-SCHEMA = 1  # raise it when the same settings would give other images
+SCHEMA = 2  # raise it when the same settings would give other images
 _ARRAY, _META = "images.npy", "images.json"
 
 
@@ -92,26 +89,54 @@ def load_images(
     ResourceError
         If the disk is full or the cache folder cannot be used.
     """
+    facts = {"settings": settings.model_dump(), "files": dataset.file_hashes}
+    items = [Item(row, path) for row, path in enumerate(dataset.paths)]
+    found = load_rendered(items, settings, facts=facts, jobs=jobs, cache=cache, progress=progress)
+    if found.n_silent:
+        _log.warning(
+            "%s: %d clips hold nothing but silence once cropped to %g s", dataset.name, found.n_silent, settings.clip_s
+        )
+    return found
+
+
+def load_rendered(
+    items: Sequence[Item],
+    settings: ImageSettings,
+    *,
+    facts: dict[str, Any],
+    jobs: int | None,
+    cache: Path | None,
+    progress: bool | None,
+) -> Images:
+    """Return the images of some items, from the cache where they are there already.
+
+    Parameters
+    ----------
+    items : sequence of Item
+        Rows 0, 1, ...
+    settings : ImageSettings
+    facts : dict
+        All that the images depend on: the key of the cache.
+    jobs, cache, progress
+        As in `load_images`, and so are the errors.
+    """
     if jobs is not None and jobs < 1:
         raise ParameterError(f"jobs={jobs} is too few; at least 1 is needed")
-    entry = (cache or cache_root()) / "images" / _key(dataset, settings)
-    shape = (len(dataset.clips), 3, settings.n_mels, settings.width)
+    key = hashlib.sha256(json.dumps({"schema": SCHEMA, **facts}, sort_keys=True).encode()).hexdigest()[:32]
+    entry = (cache or cache_root()) / "images" / key
+    shape = (len(items), 3, settings.n_mels, settings.width)
     found = _read(entry, shape)
     if found is None:
         with wait_for_folder(entry):  # another process may be computing the same images: then take its result
             found = _read(entry, shape)
             if found is None:
                 try:
-                    _build(entry, dataset.paths, settings, shape, jobs=jobs or os.cpu_count() or 1, progress=progress)
+                    _build(entry, items, settings, shape, jobs=jobs or os.cpu_count() or 1, progress=progress)
                 except OSError as error:
                     raise ResourceError(f"cannot write the image cache {entry}: {error.strerror or error}") from error
                 found = _read(entry, shape)
     if found is None:
         raise ResourceError(f"the image cache {entry} was written but cannot be read back")
-    if found.n_silent:
-        _log.warning(
-            "%s: %d clips hold nothing but silence once cropped to %g s", dataset.name, found.n_silent, settings.clip_s
-        )
     return found
 
 
@@ -129,46 +154,32 @@ def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.
         If recordings cannot be used; all of them are counted, the first five named.
     """
     log_mel = LogMel(settings)
-    results = [_compute(path, log_mel) for path in paths]
-    errors = [result for result in results if isinstance(result, str)]
+    images, errors = [], []
+    for path in paths:
+        try:
+            images.append(image_of(path, log_mel)[0])
+        except DataError as error:
+            errors.append(str(error))
     if errors:
         raise DataError(list_errors(errors))
-    images = [result.image for result in results if not isinstance(result, str)]
     return np.stack(images) if images else np.zeros((0, 3, settings.n_mels, settings.width), np.float32)
 
 
-@dataclass(frozen=True)
-class _Computed:
-    image: npt.NDArray[np.float32]  # (3, n_mels, width)
-    fit: Fit
-    silent: bool
-
-
-def _compute(path: Path, log_mel: LogMel) -> _Computed | str:
-    """Return one clip's image, or what is wrong with the file."""
-    try:
-        waveform = load(path, sr=log_mel.settings.sr)
-    except DataError as error:
-        return str(error)
-    fitted, fit = fit_length(waveform, n_samples=log_mel.n_samples)
-    # One clip at a time: in a batch, the last bits of an image would depend on its neighbours.
-    image = log_mel(torch.from_numpy(fitted)[None])[0].numpy()
-    return _Computed(image=image, fit=fit, silent=not fitted.any())
-
-
-def _key(dataset: Dataset, settings: ImageSettings) -> str:
-    facts = {"schema": SCHEMA, "settings": settings.model_dump(), "files": dataset.file_hashes}
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
 def _read(entry: Path, shape: tuple[int, ...]) -> Images | None:
-    """Return the entry's images, or None if it is missing, damaged or cut short."""
+    """Return the entry's images, or None if it is missing, or not what was written.
+
+    The whole file is hashed: ESC-50's 768 MB take half a second, less than to read them from a disk, and a
+    flipped bit would change every result that rests on them, unseen.
+    """
+    path = entry / _ARRAY
     try:
         meta = json.loads((entry / _META).read_text(encoding="utf-8"))
-        path = entry / _ARRAY
+        damaged = path.stat().st_size != meta["bytes"] or sha256_file(path) != meta["sha256"]
+        if damaged:
+            _log.warning("%s is damaged; the images are computed again", path)
+            return None
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-        whole = path.stat().st_size == array.offset + array.nbytes  # a map over a short file would crash later
-        if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous or not whole:
+        if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous:
             return None
         return Images(
             array=array,
@@ -182,14 +193,13 @@ def _read(entry: Path, shape: tuple[int, ...]) -> Images | None:
 
 def _build(
     entry: Path,
-    paths: Sequence[Path],
+    items: Sequence[Item],
     settings: ImageSettings,
     shape: tuple[int, ...],
     *,
     jobs: int,
     progress: bool | None,
 ) -> None:
-    log_mel = LogMel(settings)
     for name in (_META, _ARRAY):  # a damaged entry: its mark goes first
         (entry / name).unlink(missing_ok=True)
     temporary = entry / f"{_ARRAY}.tmp"  # under the lock nobody else writes it; one left by a killed job is replaced
@@ -197,68 +207,41 @@ def _build(
     free = shutil.disk_usage(entry).free
     if free < n_bytes:
         raise ResourceError(f"the image cache {entry} needs {n_bytes} bytes, {free} are free")
-    fits: list[Fit] = []
-    silent: list[bool] = []
-    errors: list[str] = []
+    found: list[Rendered] = []
     try:
         with temporary.open("wb") as file:
-            _write_header(file, shape)
-            bar = tqdm(
-                _compute_all(paths, log_mel, jobs=jobs),
-                total=len(paths),
-                desc="images",
-                unit="clip",
-                disable=None if progress is None else not progress,
-            )
-            for result in bar:
-                if isinstance(result, str):
-                    errors.append(result)
-                    continue
-                fits.append(result.fit)
-                silent.append(result.silent)
-                if not errors:  # else the file is thrown away: the rest is only looked at
-                    file.write(np.ascontiguousarray(result.image, dtype="<f4").tobytes())
-            file.flush()
-            os.fsync(file.fileno())
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+            offset = file.tell()
+        target = Target(file=temporary, offset=offset, settings=settings)
+        bar = tqdm(
+            render_all(items, target, jobs=jobs),
+            total=len(items),
+            desc="images",
+            unit="clip",
+            disable=None if progress is None else not progress,
+        )
+        found.extend(bar)
+        errors = [rendered.error for rendered in found if rendered.error is not None]
         if errors:
             raise DataError(list_errors(errors))
+        digest = sha256_file(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
         os.replace(temporary, entry / _ARRAY)
     finally:
         temporary.unlink(missing_ok=True)
+    fits = [rendered.fit for rendered in found]
     meta: dict[str, Any] = {
         "schema": SCHEMA,
         "settings": settings.model_dump(),
+        "bytes": offset + n_bytes,
+        "sha256": digest,
         "n_clips": len(fits),
         "n_padded": fits.count("padded"),
         "n_cropped": fits.count("cropped"),
-        "n_silent": sum(silent),
+        "n_silent": sum(rendered.silent for rendered in found),
         "padded": [i for i, fit in enumerate(fits) if fit == "padded"],
         "cropped": [i for i, fit in enumerate(fits) if fit == "cropped"],
-        "silent": [i for i, is_silent in enumerate(silent) if is_silent],
+        "silent": [i for i, rendered in enumerate(found) if rendered.silent],
     }
     write_atomic(entry / _META, json.dumps(meta) + "\n")
-
-
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-
-
-def _compute_all(paths: Sequence[Path], log_mel: LogMel, *, jobs: int) -> Iterator[_Computed | str]:
-    """Yield the result of each path, in order, with `jobs` threads at work a little ahead.
-
-    Threads do, because decoding, resampling and FFTs all run without Python's lock. Each uses one core:
-    PyTorch's thread count belongs to the thread that sets it, and is put back for those that come after.
-    """
-    n_threads = torch.get_num_threads()
-    pool = ThreadPoolExecutor(jobs, initializer=torch.set_num_threads, initargs=(1,))
-    pending: deque[Future[_Computed | str]] = deque()
-    try:
-        for path in paths:
-            pending.append(pool.submit(_compute, path, log_mel))
-            if len(pending) > 4 * jobs:  # no further ahead, or a slow disk would fill the memory
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(n_threads)

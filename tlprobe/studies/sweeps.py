@@ -224,7 +224,7 @@ def _baseline(
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
     _require_pretrained(treatment, run.config.init, source=str(run.path))
     starting = starting_weights_of(run)
-    material = reload_material(run, data=data, progress=progress)
+    material = reload_material(run, data=data, to_train=True, progress=progress)
     names = build(
         run.config.backbone, n_classes=len(run.config.classes), seed=run.config.seed, image_shape=run.image_shape
     ).block_names

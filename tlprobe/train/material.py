@@ -16,9 +16,10 @@ from tlprobe.backbones.weights import StartingWeights, read_weights
 from tlprobe.data.cache import Images, load_images
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.data.variants import load_variants
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.config import FitConfig
-from tlprobe.train.recipe import load_recipe
+from tlprobe.train.recipe import Recipe, load_recipe
 from tlprobe.train.run import DataSource, Run
 
 __all__ = ["FitOptions", "Material", "Prepared", "load_material", "prepare", "reload_material"]
@@ -58,8 +59,8 @@ class Material:
     def white_noise(self) -> torch.Tensor:
         """Return the log-mel image ``(3, n_mels, width)`` of white noise of unit variance, always the same."""
         log_mel = LogMel(self.settings)
-        noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal((1, log_mel.n_samples))
-        return log_mel(torch.from_numpy(noise.astype(np.float32)))[0]
+        noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal(log_mel.n_samples)
+        return torch.from_numpy(log_mel(noise.astype(np.float32)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,8 +148,12 @@ def load_material(options: FitOptions, *, progress: bool | None = None) -> Mater
     return Material(dataset=dataset, source=source, settings=settings, images=images)
 
 
-def reload_material(run: Run, *, data: Path | str | None = None, progress: bool | None = None) -> Material:
+def reload_material(
+    run: Run, *, data: Path | str | None = None, to_train: bool = False, progress: bool | None = None
+) -> Material:
     """Open a run's data set again, from `data` where it has moved, with the run's image settings.
+
+    With `to_train`, the stored variants that its recipe trains on are there as well.
 
     Raises
     ------
@@ -156,8 +161,10 @@ def reload_material(run: Run, *, data: Path | str | None = None, progress: bool 
         If it is gone or holds other clips.
     """
     dataset = run.source.open(Path(data) if data is not None else None)
-    images = load_images(dataset, run.config.image, progress=progress)
-    return Material(dataset=dataset, source=run.source, settings=run.config.image, images=images)
+    settings, recipe = run.config.image, run.config.recipe
+    images = load_images(dataset, settings, progress=progress)
+    variants = _variants(dataset, settings, recipe, source=run.source, progress=progress) if to_train else ()
+    return Material(dataset=dataset, source=run.source, settings=settings, images=images, variants=variants)
 
 
 def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
@@ -192,7 +199,8 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
         recipe=recipe,
     )
     images = load_images(dataset, settings, progress=progress)
-    material = Material(dataset=dataset, source=source, settings=settings, images=images)
+    variants = _variants(dataset, settings, recipe, source=source, progress=progress)
+    material = Material(dataset=dataset, source=source, settings=settings, images=images, variants=variants)
     return Prepared(config=config, material=material, starting=starting, model=model)
 
 
@@ -208,3 +216,18 @@ def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
     where = str(path.resolve()) if path is not None else None
     source = DataSource(path=where, esc10=options.esc10, seed=options.data_seed, **dataset.describe())
     return dataset, source, settings
+
+
+def _variants(
+    dataset: Dataset, settings: ImageSettings, recipe: Recipe, *, source: DataSource, progress: bool | None
+) -> tuple[Images, ...]:
+    """Return the stored variants of a recipe. They belong to the data, so trainings of other seeds share them."""
+    return load_variants(
+        dataset,
+        settings,
+        n=recipe.variants,
+        pitch_semitones=recipe.pitch_semitones,
+        stretch=recipe.stretch,
+        seed=source.seed,
+        progress=progress,
+    )

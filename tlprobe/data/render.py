@@ -1,0 +1,220 @@
+"""From recordings to images in a file, by some workers at a time.
+
+A worker decodes, varies, transforms and writes one clip's image at its place in the file; only a word about
+it comes back. Few clips are rendered by threads of this process, many by processes: Python lets threads wait
+for each other, which 16 cores feel, but a process takes a second or two to start. Processes are spoken to by
+lines of JSON: no pickles, no import of the user's script, and they end when this process does.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tlprobe.audio.load import load
+from tlprobe.audio.logmel import Fit, ImageSettings, LogMel, fit_length
+from tlprobe.audio.vary import Variation, vary
+from tlprobe.errors import DataError, ResourceError
+
+__all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "render_all", "write_image"]
+
+PROCESSES_FROM = 1000
+"""Clips from which on processes pay for their start; a varied clip counts for 50, as long as it takes."""
+
+_VARIED_COUNTS = 50
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """One image to render.
+
+    Parameters
+    ----------
+    row : int
+        Its place in the file.
+    path : Path
+        The recording.
+    variation : Variation or None
+        What is done to the waveform.
+    """
+
+    row: int
+    path: Path
+    variation: Variation | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where images go.
+
+    Parameters
+    ----------
+    file : Path
+        Exists already; float32 images lie in it one behind the other.
+    offset : int
+        Bytes before the first.
+    settings : ImageSettings
+        How each is computed.
+    """
+
+    file: Path
+    offset: int
+    settings: ImageSettings
+
+
+@dataclasses.dataclass(frozen=True)
+class Rendered:
+    """What came of one recording.
+
+    Parameters
+    ----------
+    fit : {"exact", "padded", "cropped"}
+        What its length needed.
+    silent : bool
+        Whether what is left of it is nothing but zeros.
+    error : str or None
+        Why the recording cannot be used; then there is no image.
+    """
+
+    fit: Fit = "exact"
+    silent: bool = False
+    error: str | None = None
+
+
+def image_of(
+    path: Path, log_mel: LogMel, variation: Variation | None = None
+) -> tuple[npt.NDArray[np.float32], Rendered]:
+    """Return a recording's image ``(3, n_mels, width)``, and what its length needed.
+
+    Raises
+    ------
+    DataError
+        If the recording cannot be used.
+    """
+    waveform = load(path, sr=log_mel.settings.sr)
+    if variation is not None:
+        waveform = vary(waveform, variation, sr=log_mel.settings.sr)
+    fitted, fit = fit_length(waveform, n_samples=log_mel.n_samples)
+    return log_mel(fitted), Rendered(fit=fit, silent=not fitted.any())
+
+
+def write_image(item: Item, log_mel: LogMel, *, handle: int, offset: int) -> Rendered:
+    """Render an item into an open file; an unusable recording is reported, a full disk is an OSError."""
+    try:
+        image, rendered = image_of(item.path, log_mel, item.variation)
+    except DataError as error:
+        return Rendered(error=str(error))
+    data = np.ascontiguousarray(image, dtype="<f4").tobytes()
+    at = offset + item.row * len(data)
+    while data:
+        written = os.pwrite(handle, data, at)
+        data, at = data[written:], at + written
+    return rendered
+
+
+def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Iterator[Rendered]:
+    """Render items, `jobs` at a time, and yield what came of each, in order.
+
+    Raises
+    ------
+    ResourceError
+        If a worker process dies.
+    OSError
+        If the file cannot be written.
+    """
+    weight = sum(_VARIED_COUNTS if item.variation is not None else 1 for item in items)
+    workers = _Workers(target, as_processes=jobs > 1 and weight >= PROCESSES_FROM)
+    pool = ThreadPoolExecutor(jobs)
+    pending: deque[Future[Rendered]] = deque()
+    try:
+        for item in items:
+            pending.append(pool.submit(workers.render, item))
+            if len(pending) > 4 * jobs:  # no further ahead: an error should end the work soon
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        workers.kill()  # first: threads that wait for an answer get none
+        pool.shutdown(cancel_futures=True)
+        workers.close()
+
+
+class _Workers:
+    """One worker a thread, made when the thread has its first item."""
+
+    def __init__(self, target: Target, *, as_processes: bool) -> None:
+        self._target, self._as_processes = target, as_processes
+        self._mine = threading.local()
+        self._processes: list[_Process] = []
+        self._log_mel = LogMel(target.settings)
+        self._handle = os.open(target.file, os.O_WRONLY)
+
+    def render(self, item: Item) -> Rendered:
+        if not self._as_processes:
+            return write_image(item, self._log_mel, handle=self._handle, offset=self._target.offset)
+        if not hasattr(self._mine, "process"):
+            self._mine.process = _Process(self._target)
+            self._processes.append(self._mine.process)
+        process: _Process = self._mine.process
+        return process.render(item)
+
+    def kill(self) -> None:
+        for process in self._processes:
+            process.kill()
+
+    def close(self) -> None:
+        os.close(self._handle)
+
+
+class _Process:
+    """A worker process, `tlprobe.data.render_worker`."""
+
+    def __init__(self, target: Target) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tlprobe.data.render_worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C is for this process, which then ends the worker
+        )
+        self._say(
+            {"file": str(target.file), "offset": target.offset, "settings": target.settings.model_dump(mode="json")}
+        )
+
+    def render(self, item: Item) -> Rendered:
+        variation = None if item.variation is None else dataclasses.asdict(item.variation)
+        self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation})
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            raise ResourceError(
+                f"a worker process ended with code {code} at {item.path} (out of memory?); try fewer --jobs"
+            )
+        answer = json.loads(line)
+        if "os_error" in answer:
+            raise OSError(*answer["os_error"])
+        return Rendered(**answer)
+
+    def _say(self, message: dict[str, object]) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it died: the answer that does not come says so
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
