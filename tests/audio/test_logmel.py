@@ -12,6 +12,7 @@ from tlprobe.audio.logmel import (
     LOG_FLOOR,
     ImageSettings,
     LogMel,
+    _mel_filters,
     fit_length,
     mel_centres_hz,
     mel_edges_hz,
@@ -211,3 +212,10 @@ def test_bands_hold_every_weight_of_the_filters_once():
         back[band.first : band.first + band.weights.shape[1], band.bins] = band.weights.T
     np.testing.assert_array_equal(back, filters)
     assert sum(band.weights.size for band in bands) < filters.size / 2
+
+
+@pytest.mark.parametrize("sr", [8_000, 22_050, 44_100])
+def test_the_mel_filters_are_librosas(sr):
+    wanted = settings(sr=sr)
+    expected = librosa.filters.mel(sr=sr, n_fft=wanted.n_fft, n_mels=128, fmin=0.0, fmax=sr / 2, htk=True, norm=None)
+    np.testing.assert_allclose(_mel_filters(wanted), expected, atol=1e-6)

@@ -34,7 +34,7 @@ def make_clips(root, n):
 
 def parts(paths, settings):
     """Return the seconds of decoding, resampling and features of all clips."""
-    import librosa
+    import soxr
 
     from tlprobe.audio.load import load
     from tlprobe.audio.logmel import LogMel, fit_length
@@ -44,7 +44,7 @@ def parts(paths, settings):
         moments = [time.perf_counter()]
         waveform = load(path, sr=SR)  # its own rate: decoded only
         moments.append(time.perf_counter())
-        waveform = librosa.resample(waveform, orig_sr=SR, target_sr=SR_IMAGES, res_type="soxr_hq")
+        waveform = soxr.resample(waveform, SR, SR_IMAGES, quality="HQ")
         moments.append(time.perf_counter())
         log_mel(fit_length(waveform, n_samples=log_mel.n_samples)[0])
         moments.append(time.perf_counter())

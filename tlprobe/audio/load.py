@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soundfile
+import soxr
 
 from tlprobe.audio.declared_size import promised_size
 from tlprobe.audio.mpeg import exact_length
@@ -119,10 +120,8 @@ def is_utf8(name: str) -> bool:
 
 
 def _resample(waveform: npt.NDArray[np.float32], *, sr_from: int, sr_to: int) -> npt.NDArray[np.float32]:
-    import librosa  # here, because its import takes seconds and most sets need no resampling
-
     n_samples = -(-len(waveform) * sr_to // sr_from)  # ceil in integers: float ratios can be one sample off
-    resampled = librosa.resample(waveform, orig_sr=sr_from, target_sr=sr_to, res_type="soxr_hq")
+    resampled = soxr.resample(waveform, sr_from, sr_to, quality="HQ")
     fixed = np.zeros(n_samples, np.float32)
     fixed[: len(resampled)] = resampled[:n_samples]
     return fixed

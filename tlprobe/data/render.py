@@ -2,7 +2,7 @@
 
 A worker decodes, varies, transforms and writes one clip's image at its place in the file; only a word about
 it comes back. Few clips are rendered by threads of this process, many by processes: Python lets threads wait
-for each other, which 16 cores feel, but a process takes a second or two to start. Processes are spoken to by
+for each other, which 16 cores feel, but a process takes most of a second to start. Processes are spoken to by
 lines of JSON: no pickles, no import of the user's script, and they end when this process does.
 """
 
@@ -27,7 +27,7 @@ from tlprobe.errors import DataError, ResourceError
 
 __all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "render_all", "write_image"]
 
-PROCESSES_FROM = 1000
+PROCESSES_FROM = 200
 """Clips from which on processes pay for their start; a varied clip counts for 50, as long as it takes."""
 
 _VARIED_COUNTS = 50
