@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from tlprobe.backbones.registry import build
 from tlprobe.backbones.weights import read_weights, tensor_digest
 from tlprobe.errors import CheckpointError
+from tlprobe.manifest import entry_of, write_manifest
 
 SHAPE = (3, 64, 64)
 
@@ -20,6 +21,11 @@ def same(state, other):
 
 def copied(state):
     return {name: tensor.clone().contiguous() for name, tensor in state.items()}
+
+
+def list_in_manifest(run):
+    data = (run / "weights.safetensors").read_bytes()
+    write_manifest(run, {"weights.safetensors": entry_of(data)})
 
 
 def old_names(state):
@@ -44,7 +50,10 @@ def test_files_give_back_the_body_whatever_the_head(resnet18, donor, tmp_path, s
     starting = read_weights(path, model=resnet18)
     assert starting.init == "mine"
     assert same(starting.state, donor.body_state())
-    assert starting.report == ("dropped the head (fc.bias, fc.weight)",)
+    assert starting.report == (
+        "dropped the head (fc.bias, fc.weight)",
+        "loaded stem 6, block1 24, block2 30, block3 30, block4 30 tensors",
+    )
     assert starting.digest == tensor_digest(donor.body_state())
 
 
@@ -52,6 +61,7 @@ def test_a_run_directory_is_its_last_weights(resnet18, donor, tmp_path):
     run = tmp_path / "a"
     run.mkdir()
     save_file(copied(donor.original_state()), run / "weights.safetensors")
+    list_in_manifest(run)
     starting = read_weights(str(run), model=resnet18)
     assert starting.init == "a"
     assert same(starting.state, donor.body_state())
@@ -148,6 +158,7 @@ def test_a_file_or_run_does_not_pass_for_what_its_name_stands_for(resnet18, dono
     (tmp_path / name).mkdir()
     for path in (tmp_path / f"{name}.safetensors", tmp_path / name / "weights.safetensors"):
         save_file(copied(donor.original_state()), path)
+    list_in_manifest(tmp_path / name)
     for path in (tmp_path / f"{name}.safetensors", tmp_path / name):
         starting = read_weights(path, model=resnet18)
         assert starting.init == f"{name}-file"

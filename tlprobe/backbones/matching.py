@@ -6,7 +6,7 @@ common), so the summary counts missing, unexpected and mis-shaped tensors for ea
 
 from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["mismatch_summary"]
+__all__ = ["match_table", "mismatch_summary"]
 
 Shape = tuple[int, ...]
 
@@ -32,31 +32,67 @@ def mismatch_summary(wanted: Mapping[str, Shape], found: Mapping[str, Shape], *,
     >>> mismatch_summary({"a.w": (2,)}, {"a.w": (3,), "a.b": (2,)}, block_of={"a.w": "stem"})
     'stem: 1 unexpected (a.b), 1 mis-shaped (a.w (3,) instead of (2,))'
     """
+    problems = _problems(wanted, found, block_of=block_of)
+    return "; ".join(f"{block}: {_counts(kinds)}" for block, kinds in problems.items())
+
+
+def match_table(wanted: Mapping[str, Shape], found: Mapping[str, Shape], *, block_of: Mapping[str, str]) -> str:
+    """Return a table of how `found` fits `wanted`, one line a block; arguments as in `mismatch_summary`.
+
+    Examples
+    --------
+    >>> wanted, block_of = {"a.w": (2,), "b.w": (3,)}, {"a.w": "stem", "b.w": "head"}
+    >>> print(match_table(wanted, {"a.w": (2,), "b.x": (1,)}, block_of=block_of))
+    block  tensors  matched  missing  unexpected  mis-shaped
+    stem         1        1        0           0           0
+    head         1        0        1           1           0  b.w missing
+    """
+    problems = _problems(wanted, found, block_of=block_of)
+    blocks = [block for block in dict.fromkeys(block_of.values()) if any(block_of[name] == block for name in wanted)]
+    blocks += [block for block in problems if block not in blocks]
+    width = max(len("block"), *map(len, blocks))
+    lines = [f"{'block':{width}}  tensors  matched  missing  unexpected  mis-shaped"]
+    for block in blocks:
+        kinds = problems.get(block, {})
+        n = sum(block_of[name] == block for name in wanted)
+        missing, unexpected, shaped = (len(kinds.get(kind, ())) for kind in _KINDS)
+        example = next((f"  {names[0]} {kind}" for kind, names in kinds.items()), "")
+        counts = f"{n:9d}{n - missing - shaped:9d}{missing:9d}{unexpected:12d}{shaped:12d}"
+        lines.append(f"{block:{width}}{counts}{example}")
+    return "\n".join(lines)
+
+
+_KINDS = ("missing", "unexpected", "mis-shaped")
+
+
+def _problems(
+    wanted: Mapping[str, Shape], found: Mapping[str, Shape], *, block_of: Mapping[str, str]
+) -> dict[str, dict[str, list[str]]]:
+    """Return block -> kind -> texts, in the order of the blocks and of `_KINDS`."""
     prefixes = _prefixes(block_of)
-    problems: dict[str, dict[str, list[str]]] = {}
-
-    def note(block: str, kind: str, text: str) -> None:
-        problems.setdefault(block, {}).setdefault(kind, []).append(text)
-
+    noted: dict[tuple[str, str], list[str]] = {}
     for name in wanted:
         if name not in found:
-            note(block_of[name], "missing", name)
+            noted.setdefault((block_of[name], "missing"), []).append(name)
     for name, shape in sorted(found.items()):
         if name not in wanted:
-            note(_nearest_block(name, prefixes), "unexpected", name)
+            noted.setdefault((_nearest_block(name, prefixes), "unexpected"), []).append(name)
         elif shape != wanted[name]:
-            note(block_of[name], "mis-shaped", f"{name} {shape} instead of {wanted[name]}")
+            text = f"{name} {shape} instead of {wanted[name]}"
+            noted.setdefault((block_of[name], "mis-shaped"), []).append(text)
     order = [*dict.fromkeys(block_of.values()), "other"]
-    return "; ".join(f"{block}: {_counts(problems[block])}" for block in order if block in problems)
+    return {
+        block: {kind: noted[block, kind] for kind in _KINDS if (block, kind) in noted}
+        for block in order
+        if any((block, kind) in noted for kind in _KINDS)
+    }
 
 
 def _counts(kinds: Mapping[str, Sequence[str]]) -> str:
     parts = []
-    for kind in ("missing", "unexpected", "mis-shaped"):
-        names = kinds.get(kind, ())
-        if names:
-            more = ", ..." if len(names) > 1 else ""
-            parts.append(f"{len(names)} {kind} ({names[0]}{more})")
+    for kind, names in kinds.items():
+        more = ", ..." if len(names) > 1 else ""
+        parts.append(f"{len(names)} {kind} ({names[0]}{more})")
     return ", ".join(parts)
 
 

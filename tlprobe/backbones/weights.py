@@ -5,7 +5,9 @@ dropped. What is dropped, mapped or filled in is reported; anything else that do
 """
 
 import hashlib
+import logging
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,14 @@ from pathlib import Path
 import torch
 
 from tlprobe.backbones.blocked import CUT_NORM, BlockedCNN
-from tlprobe.backbones.matching import mismatch_summary
+from tlprobe.backbones.matching import match_table, mismatch_summary
 from tlprobe.backbones.sources import imagenet_state
 from tlprobe.backbones.weight_files import read_weight_file
 from tlprobe.errors import CheckpointError
 
 __all__ = ["StartingWeights", "read_weights", "tensor_digest"]
+
+_log = logging.getLogger(__name__)
 
 _RESERVED = ("imagenet", "random")  # what these names stand for is no file
 
@@ -76,7 +80,7 @@ def read_weights(weights: str | Path, *, model: BlockedCNN) -> StartingWeights:
         found, report = imagenet_state(model.backbone)
     else:
         path = Path(weights)
-        found, report = read_weight_file(path)
+        found, report = read_weight_file(path, names=model.block_of())
         init, source = (path.resolve().name if path.is_dir() else path.stem), str(path)
         if init in _RESERVED:
             init = f"{init}-file"
@@ -114,12 +118,10 @@ def _matched(
     if with_weights:
         found |= {name: torch.zeros_like(body[name]) for name in with_weights}
         report.append(f"set {len(with_weights)} missing {_COUNTER} to 0")
-    problems = mismatch_summary(
-        {name: tuple(tensor.shape) for name, tensor in body.items()},
-        {name: tuple(tensor.shape) for name, tensor in found.items()},
-        block_of=block_of,
-    )
+    shapes = [{name: tuple(tensor.shape) for name, tensor in tensors.items()} for tensors in (body, found)]
+    problems = mismatch_summary(*shapes, block_of=block_of)
     if problems:
+        _log.warning("%s\n%s", source, match_table(*shapes, block_of=block_of))
         there = {block_of[name] for name in found if name in block_of}
         absent = [name for name in model.block_names if name not in there]
         cut = there and absent and absent == list(model.block_names[-len(absent) :])
@@ -129,6 +131,8 @@ def _matched(
     for name, tensor in state.items():
         if not bool(tensor.isfinite().all()):  # finite in the file's type, not in the network's
             raise CheckpointError(f"{source}: {name} holds values too large for {tensor.dtype}")
+    counts = Counter(block_of[name] for name in state)
+    report.append(f"loaded {', '.join(f'{block} {n}' for block, n in counts.items())} tensors")
     return state
 
 

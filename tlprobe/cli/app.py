@@ -78,6 +78,7 @@ def run(arguments: list[str]) -> int:
     """
     # Importing these registers their verbs.
     import tlprobe.cli.draw
+    import tlprobe.cli.export
     import tlprobe.cli.read
     import tlprobe.cli.similarity
     import tlprobe.cli.train  # noqa: F401

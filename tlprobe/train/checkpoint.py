@@ -284,7 +284,8 @@ def _load_with_head(model: BlockedCNN, path: Path, *, order: list[int]) -> None:
     if body is None:
         raise CheckpointError(f"{path} holds no weights")
     model.load_original_state(body, head=False)
-    found, _ = read_weight_file(path)
+    head = [f"{model.head_name}.{name}" for name in model.head.state_dict()]
+    found, _ = read_weight_file(path, names=[*model.block_of(), *head])
     for name, target in model.head.state_dict(prefix=f"{model.head_name}.").items():
         if name not in found:
             raise CheckpointError(f"{path} has no {name}: a fine-tuned network needs its head")
