@@ -61,6 +61,18 @@ def tiny_run(tmp_path_factory, tiny_options):
 
 
 @pytest.fixture(scope="session")
+def relist():
+    """Make a run's manifest list its files as they are now: what a test put there counts as written by the run."""
+    from tlprobe.manifest import entry_of, write_manifest
+
+    def call(folder):
+        files = [file for file in Path(folder).iterdir() if file.is_file() and file.name != "manifest.json"]
+        write_manifest(folder, {file.name: entry_of(file.read_bytes()) for file in files})
+
+    return call
+
+
+@pytest.fixture(scope="session")
 def block_maps():
     """Read each block's map before pooling, slowly: unit by unit, each on a copy of what came before."""
     import torch

@@ -179,13 +179,14 @@ def test_a_killed_process_leaves_no_lock_and_its_temporary_files_go(tmp_path, ca
     assert holder.stdout.readline() == "held\n"
     holder.send_signal(signal.SIGKILL)
     holder.communicate(timeout=60)
-    (tmp_path / "resume" / ".00001-000000.x1.tmp").mkdir(parents=True)
-    (tmp_path / "resume" / ".00001-000000.x1.tmp" / "trainer.pt").write_text("half")
-    (tmp_path / ".record.json.x2.tmp").write_text("half")
-    (tmp_path / "mine.tmp").write_text("the user's")
+    (tmp_path / "resume" / ".00001-000000.abcd1234.tmp").mkdir(parents=True)
+    (tmp_path / "resume" / ".00001-000000.abcd1234.tmp" / "trainer.pt").write_text("half")
+    (tmp_path / ".record.json.k_3x9_22.tmp").write_text("half")
+    for name in ("mine.tmp", ".mine.tmp"):
+        (tmp_path / name).write_text("the user's")
     with lock_folder(tmp_path):
         assert f"took over the lock of process {holder.pid} on " in caplog.text
-        assert sorted(path.name for path in tmp_path.rglob("*.tmp")) == ["mine.tmp"]
+        assert sorted(path.name for path in tmp_path.rglob("*.tmp")) == [".mine.tmp", "mine.tmp"]
         other = python(HOLD, tmp_path)  # and the lock taken after a kill is a real one
         _, err = other.communicate("\n", timeout=60)
     assert other.returncode == 1

@@ -10,6 +10,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 _LOCK_NAME = ".tlprobe.lock"
 _HOLDER_NAME = ".tlprobe.holder"  # who holds the lock; apart, because opening a lock file empties it
 _TEMPORARY = ".tmp"
+_OURS = re.compile(rf"\..+\.[a-z0-9_]{{8}}{re.escape(_TEMPORARY)}")  # as tempfile names what it makes for us
 
 
 def write_atomic(path: Path, content: bytes | str, *, make_folder: bool = True) -> None:
@@ -152,7 +154,8 @@ def _take_over(folder: Path, holder: Path) -> None:
     """Name this process as the holder, and clear away what a killed one left."""
     if holder.exists():  # a process that ends in any other way removes it
         _log.warning("%s: took over the lock of %s, which is gone", folder, _read_holder(holder) or "a process")
-    for left in (*folder.glob(f".*{_TEMPORARY}"), *folder.glob(f"*/.*{_TEMPORARY}")):
+    hidden = (*folder.glob(f".*{_TEMPORARY}"), *folder.glob(f"*/.*{_TEMPORARY}"))
+    for left in (path for path in hidden if _OURS.fullmatch(path.name)):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:

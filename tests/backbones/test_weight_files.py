@@ -1,6 +1,7 @@
 """Files: wrappers are opened, damage and code are refused."""
 
 import argparse
+import logging
 import os
 import re
 import warnings
@@ -189,6 +190,7 @@ def test_a_file_that_does_not_fit_is_told_block_by_block(resnet18, donor, tmp_pa
     state["conv1.weight"] = torch.ones(64, 1, 7, 7)
     state["layer4.9.conv1.weight"] = torch.ones(2)
     torch.save(state, tmp_path / "x.pth")
+    caplog.set_level(logging.INFO)
     with pytest.raises(CheckpointError, match=r"stem: 1 mis-shaped .*; block2: 2 missing .*; block4: 1 unexpected"):
         read_weights(tmp_path / "x.pth", model=resnet18)
     (text,) = caplog.messages

@@ -195,7 +195,7 @@ def test_a_damaged_result_of_a_run(fails, small_run, tmp_path):
     fails(4, ["freeze", "--upto", "none", "--ckpt", copied, "-q"], copied / "record.json")
 
 
-def test_weights_of_another_network(fails, small_run, tiny_data, tmp_path):
+def test_weights_of_another_network(fails, small_run, tiny_data, tmp_path, relist):
     other = tmp_path / "other.safetensors"
     save_file(build("timm/test_resnet", n_classes=3, seed=0, image_shape=(3, 128, 40)).original_state(), other)
     fails(4, ["fit", "--data", tiny_data, "--backbone", SMALL, "--weights", other, "-q"], other, SMALL)
@@ -206,6 +206,8 @@ def test_weights_of_another_network(fails, small_run, tiny_data, tmp_path):
     body = json.loads((copied / "config.json").read_text())
     body["config"]["backbone"] = "timm/test_resnet"
     (copied / "config.json").write_text(json.dumps(body))
+    fails(4, ["eval", "--ckpt", copied, "-q"], copied / "config.json", "damaged")
+    relist(copied)
     fails(4, ["eval", "--ckpt", copied, "-q"], "timm/test_resnet")
 
 
@@ -225,7 +227,7 @@ def test_a_pickle_that_wants_code(fails, tiny_data, tmp_path):
     assert not (tmp_path / "ran.txt").exists()
 
 
-def test_damaged_weights(fails, small_run, tmp_path):
+def test_damaged_weights(fails, small_run, tmp_path, relist):
     copied = tmp_path / "copy"
     shutil.copytree(small_run.path, copied)
     state = load_file(copied / "weights.safetensors")
@@ -234,6 +236,7 @@ def test_damaged_weights(fails, small_run, tmp_path):
     fails(4, ["eval", "--ckpt", copied, "-q"], file, "damaged")
     del state["classifier.weight"]
     save_file(state, file)
+    relist(copied)
     fails(4, ["eval", "--ckpt", copied, "-q"], "classifier.weight")
     (copied / "config.json").write_text("{")
     fails(4, ["eval", "--ckpt", copied, "-q"], copied / "config.json", "damaged")

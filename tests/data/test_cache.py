@@ -196,6 +196,38 @@ def test_two_processes_share_the_work(dataset, tmp_path):
     assert len(list((tmp_path / "cache" / "images").iterdir())) == 1
 
 
+def test_what_a_killed_job_left_is_removed_by_the_next_build_but_a_living_jobs_file_is_not(dataset, tmp_path):
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from tlprobe.audio.logmel import ImageSettings\n"
+        "from tlprobe.data import cache, render\n"
+        "from tlprobe.data.open import open_dataset\n"
+        "render.load = lambda path, *, sr: (print('rendering', flush=True), time.sleep(300))\n"
+        "settings = ImageSettings(sr=16000, clip_s=0.5, width=int(sys.argv[2]))\n"
+        "cache.load_images(open_dataset(Path(sys.argv[1])), settings, jobs=1)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    jobs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(dataset.root), width], stdout=subprocess.PIPE, text=True, env=environment
+        )
+        for width in ("20", "21")
+    ]
+    folder = tmp_path / "cache" / "images"
+    try:
+        assert [job.stdout.readline() for job in jobs] == ["rendering\n"] * 2
+        assert len(list(folder.glob("*/images.npy.tmp"))) == 2
+        jobs[0].kill()
+        jobs[0].wait()
+        load_images(dataset, SETTINGS)
+        assert len(list(folder.glob("*/images.npy.tmp"))) == 1  # the other job still writes it
+        load_images(dataset, SETTINGS.model_copy(update={"width": 20}))  # the lock of the dead is free
+    finally:
+        for job in jobs:
+            job.kill()
+            job.communicate()
+
+
 @pytest.fixture
 def as_processes(monkeypatch):
     """Let worker processes do what threads would for so few clips."""
@@ -211,6 +243,35 @@ def test_worker_processes_give_the_same_images_and_errors(dataset, tmp_path, as_
     with pytest.raises(DataError, match=r"^7 recordings cannot be used: .*cat/0\.wav is truncated.*; and 2 more$"):
         load_images(dataset, SETTINGS, jobs=2, cache=tmp_path / "3")
     assert not list((tmp_path / "3" / "images").glob("*/images*"))
+
+
+def test_a_module_of_the_users_folder_does_not_shadow_a_library(dataset, tmp_path, as_processes, monkeypatch):
+    (tmp_path / "soundfile.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
+    if sys.version_info < (3, 11):
+        pytest.skip("PYTHONSAFEPATH came with Python 3.11")
+    assert load_images(dataset, SETTINGS, jobs=2).array.shape[0] == 10
+
+
+def test_an_interrupt_ends_the_workers(dataset, tmp_path, as_processes, monkeypatch):
+    started = []
+    real = render._Process.__init__
+
+    def noted(self, target):
+        real(self, target)
+        started.append(self._process)
+
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(render._Process, "__init__", noted)
+    monkeypatch.setattr(cache, "tqdm", lambda rendered, **_: map(interrupted, rendered))
+    with pytest.raises(KeyboardInterrupt) as caught:
+        load_images(dataset, SETTINGS, jobs=3)
+    assert caught.tb is not None  # it holds on to all that was going on
+    assert started
+    assert all(process.returncode is not None for process in started)
+    assert not list((tmp_path / "cache" / "images").glob("*/images*"))
 
 
 def test_a_worker_that_dies_is_told_and_leaves_nothing(dataset, tmp_path, as_processes, monkeypatch):

@@ -8,6 +8,7 @@ from tlprobe.audio.logmel import ImageSettings, LogMel, mel_centres_hz
 from tlprobe.audio.vary import Variation, vary
 from tlprobe.data.cache import load_images
 from tlprobe.data.open import open_dataset
+from tlprobe.data.render import image_of
 from tlprobe.data.variants import draw_variation, load_variants
 from tlprobe.errors import DataError
 
@@ -50,6 +51,29 @@ def test_a_stretch_moves_events_and_keeps_the_pitch(rate):
     assert (second - first) / SR == pytest.approx(0.4 / rate, abs=0.04)
     spectrum = np.abs(np.fft.rfft(varied))
     assert spectrum.argmax() * SR / len(varied) == pytest.approx(1000, abs=30)
+
+
+@pytest.mark.parametrize("rate", [0.8, 1.25])
+def test_a_stretched_image_is_cropped_or_padded_never_resized(tmp_path, rate):
+    """A burst at the middle of a long clip stays there, one 0.3 s before it is 0.3 / rate s before it in the image."""
+    waveform = np.zeros(10 * SR, np.float32)  # the image is of its middle second
+    for at in (4.7, 5.0):
+        waveform[int(SR * at) : int(SR * at) + 160] = np.random.default_rng(0).normal(0, 0.5, 160)
+    soundfile.write(tmp_path / "bursts.wav", waveform, SR, subtype="FLOAT")
+    image, rendered = image_of(tmp_path / "bursts.wav", LogMel(SETTINGS), Variation(rate=rate))
+    assert rendered.fit == "cropped"
+    envelope = image[0].mean(axis=0)  # 50 columns, one second
+    earlier, later = envelope[:20].argmax(), envelope[20:].argmax() + 20
+    assert later == pytest.approx(25, abs=2)
+    assert earlier == pytest.approx(25 - 15 / rate, abs=2)
+
+
+@pytest.mark.parametrize("n", [1, 100, 2047, 2100])
+def test_waveforms_shorter_than_the_vocoders_frame_keep_their_length(n):
+    for variation in (Variation(semitones=3), Variation(rate=1.3), Variation(semitones=-3, rate=0.7)):
+        varied = vary(sine(1000)[:n], variation, sr=SR)
+        assert len(varied) == round(n / variation.rate)
+        assert np.isfinite(varied).all()
 
 
 def test_nothing_to_do_leaves_the_waveform():

@@ -24,7 +24,7 @@ def predictions(rows, **changes):
 
 
 @pytest.fixture
-def member(tmp_path, tiny_run):
+def member(tmp_path, tiny_run, relist):
     """Make a run directory that says what the test wants; weights are not needed."""
 
     def make(name, rows, **config):
@@ -35,6 +35,7 @@ def member(tmp_path, tiny_run):
         body["config"] |= config
         (folder / "config.json").write_text(json.dumps(body))
         (folder / "predictions.csv").write_text(predictions(rows).to_csv())
+        relist(folder)
         return folder
 
     return make
@@ -63,11 +64,12 @@ def test_the_record_of_two_members(member):
     assert record.arrays["probabilities"].shape == (4, 3)
 
 
-def test_an_ensemble_of_a_real_run_with_an_equal_one_is_that_run(tiny_run, tmp_path):
+def test_an_ensemble_of_a_real_run_with_an_equal_one_is_that_run(tiny_run, tmp_path, relist):
     copied = tmp_path / "copy"
     copied.mkdir()
     for name in ("config.json", "record.json", "predictions.csv"):
         shutil.copy(tiny_run.path / name, copied)
+    relist(copied)
     row = ensemble([tiny_run, copied]).rows[0]
     kept = tiny_run.record.rows[0]
     assert row["accuracy"] == row["single_mean"] == kept["accuracy"]
@@ -111,7 +113,7 @@ def test_tables_of_other_clips():
 def test_a_damaged_table(member):
     two = member("two", SECOND)
     (two / "predictions.csv").write_text("clip,label,predicted,high,low,noise\na.wav,high,high,0.1\n")
-    with pytest.raises(CheckpointError, match=r"predictions\.csv is missing or damaged"):
+    with pytest.raises(CheckpointError, match=r"predictions\.csv is damaged"):
         ensemble([member("one", FIRST), two])
     with pytest.raises(CheckpointError, match="no run directory"):
         ensemble([two, two.parent / "nothing"])

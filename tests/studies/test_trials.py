@@ -144,13 +144,16 @@ def test_a_treated_run_is_no_baseline(small_run, tmp_path, probe, treatment, blo
         probe(dataclasses.replace(small_run, config=config), trials=tmp_path, device="cpu")
 
 
-def test_a_damaged_start_is_refused(small_run, tmp_path):
+def test_a_damaged_start_is_refused(small_run, tmp_path, relist):
     copied = tmp_path / "copy"
     shutil.copytree(small_run.path, copied)
     state = load_file(copied / "init.safetensors")
     name = next(name for name in state if name.endswith("conv_stem.weight"))
     state[name][0, 0, 0, 0] += 1e-6
     save_file(state, copied / "init.safetensors")
+    with pytest.raises(CheckpointError, match=r"init\.safetensors is damaged: "):
+        freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
+    relist(copied)  # as if the run had written it so: the digest of the starting weights is in its config as well
     with pytest.raises(CheckpointError, match=r"init\.safetensors is not the state that the run started from"):
         freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
     (copied / "init.safetensors").write_bytes(b"\0" * 100)

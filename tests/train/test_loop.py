@@ -1,6 +1,7 @@
 """The trainer: schedules, losses, seeds, and a time estimate that leaves no trace."""
 
 import copy
+import dataclasses
 import io
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from tlprobe.data.loader import Standardiser, epoch_order
 from tlprobe.errors import CheckpointError, DivergedError, ParameterError
-from tlprobe.train.device import resolve_device
+from tlprobe.train.device import precision_of, resolve_device
 from tlprobe.train.loop import Trainer
 from tlprobe.train.predict import predict
 from tlprobe.train.recipe import load_recipe
@@ -237,3 +238,73 @@ def test_devices(monkeypatch):
         resolve_device("gpu")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert resolve_device("auto") == torch.device("cuda")
+
+
+def test_each_clip_takes_the_original_or_a_stored_variant_each_epoch(trainer):
+    variants = [some_images() + 100 * k for k in (1, 2)]
+    run = trainer(epochs=3, variants=variants, time_roll=False)
+    taken = {}
+    for epoch in (1, 2, 3):
+        plan = run.plan(epoch)
+        n = len(some_images())
+        assert sorted(row % n for row in plan.rows.tolist()) == list(range(N_TRAIN))  # each training clip once
+        taken[epoch] = tuple(plan.rows[np.argsort(plan.clips)].tolist())
+        assert np.array_equal(plan.rows.numpy() % n, plan.clips)
+    assert len(set(taken.values())) == 3
+    assert {row // n for rows in taken.values() for row in rows} == {0, 1, 2}
+    epoch = run.begin_epoch()
+    images, _, target, weight = run.batch(epoch, 0)
+    rows = epoch.rows[0].tolist()
+    expected = np.stack([[some_images(), *variants][row // n][row % n] for row in rows])
+    assert torch.equal(images, torch.from_numpy(expected))
+    assert target.tolist() == [row % n % 3 for row in rows]
+    assert weight == 1
+    assert run.run_epoch().train_loss > 0
+    logits = run.predict(np.arange(3))  # held-out clips are scored as they are
+    plain = trainer(epochs=3)
+    plain.model.load_state_dict(run.model.state_dict())
+    assert torch.equal(plain.predict(np.arange(3)), logits)
+
+
+def test_scoring_keeps_no_gradients_and_takes_large_batches(small):
+    seen = []
+
+    class Watched(torch.nn.Module):
+        def forward(self, x):
+            seen.append((len(x), torch.is_inference_mode_enabled(), x.is_contiguous(memory_format=torch.channels_last)))
+            return torch.zeros(len(x), 3)
+
+    predict(Watched(), some_images(130), np.arange(130), standardise=STANDARDISE, device=torch.device("cpu"))
+    assert [n for n, _, _ in seen] == [44, 43, 43]
+    assert all(inference and layout for _, inference, layout in seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "expected"),
+    [("auto", "cpu", torch.float32), ("bfloat16", "cpu", torch.bfloat16), ("float16", "cuda", torch.float16)],
+)
+def test_precisions(name, device, expected):
+    assert precision_of(name, device=torch.device(device)) is expected
+
+
+def test_precisions_that_are_not_to_be_had():
+    with pytest.raises(ParameterError, match="precision='float16' is for a GPU; choose float32 or bfloat16"):
+        precision_of("float16", device=torch.device("cpu"))
+    with pytest.raises(ParameterError, match="precision='half'; choose from auto, float32, bfloat16, float16"):
+        precision_of("half", device=torch.device("cpu"))
+
+
+def test_bfloat16_trains_near_float32(trainer, small):
+    exact, rough = trainer(epochs=1, dropout=0.0), trainer(epochs=1, dropout=0.0)
+    rough._compute = dataclasses.replace(rough._compute, precision=torch.bfloat16)
+    losses = [run.run_epoch().train_loss for run in (exact, rough)]
+    assert losses[0] != losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_as_it_does_uncompiled(trainer):
+    plain, compiled = trainer(epochs=1, dropout=0.0), trainer(epochs=1, dropout=0.0)
+    compiled.setting = dataclasses.replace(compiled.setting, compiled=True)
+    compiled._compute = compiled._make_step()
+    assert compiled.run_epoch().train_loss == pytest.approx(plain.run_epoch().train_loss, rel=1e-4)

@@ -295,14 +295,14 @@ def test_a_second_signal_ends_at_once(tiny_data, tmp_path, small, material, stra
         "with watch_signals():\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print('still here', flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    os.kill(os.getpid(), signal.SIGUSR1)\n"
         "    print('never', flush=True)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stdout) == (130, "still here\n")
+    assert (done.returncode, done.stdout) == (143, "still here\n")
     assert "second signal" in done.stderr
     job.send_signal(signal.SIGTERM)
-    job.send_signal(signal.SIGINT)
+    job.send_signal(signal.SIGUSR1)
     job.communicate(timeout=60)
     require_same(small.train(material, tmp_path / "run", resume=True), straight)
 

@@ -15,10 +15,11 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+import scipy.sparse
 from pydantic import BaseModel, ConfigDict, Field
 
 from tlprobe.audio.load import SR_MAX, SR_MIN
-from tlprobe.audio.spectrogram import log_mel_spectrogram, mel_bands
+from tlprobe.audio.spectrogram import log_mel_spectrogram
 from tlprobe.errors import ParameterError
 
 __all__ = [
@@ -129,14 +130,14 @@ class LogMel:
         if self.n_samples <= n_fft // 2:  # reflected edges need more samples than they add
             shortest_s = (n_fft // 2 + 1) / settings.sr
             raise ParameterError(f"clip_s={settings.clip_s} is too short: at least {shortest_s:.4f} s are needed")
-        self._bands = mel_bands(_mel_filters(settings))
+        self._filters = scipy.sparse.csr_array(_mel_filters(settings))
         pairs = WINDOWS_MS[:1] if settings.channels == "copy" else WINDOWS_MS
         self._windows = [
             (_hann(round(settings.sr * window_ms / 1000)), round(settings.sr * hop_ms / 1000))
             for window_ms, hop_ms in pairs
         ]
         n_frames = [1 + self.n_samples // hop for _, hop in self._windows]
-        self._columns = [resize_weights(n, settings.width) for n in n_frames]
+        self._columns = [scipy.sparse.csr_array(resize_weights(n, settings.width).T) for n in n_frames]
 
     def __call__(self, waveform: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return the image of a waveform.
@@ -161,7 +162,7 @@ class LogMel:
                 f"a waveform of shape {waveform.shape} does not fit ({self.n_samples},); see fit_length"
             )
         spectrograms = self.spectrograms(waveform)
-        channels = [spectrogram @ columns for spectrogram, columns in zip(spectrograms, self._columns, strict=True)]
+        channels = [(columns @ power.T).T for power, columns in zip(spectrograms, self._columns, strict=True)]
         image: npt.NDArray[np.float32] = np.stack(channels if len(channels) == 3 else channels * 3)
         return image
 
@@ -169,7 +170,7 @@ class LogMel:
         """Return the log-mel spectrograms before the resize, each (n_mels, n_frames of its hop)."""
         return [
             log_mel_spectrogram(
-                waveform, n_fft=self.settings.n_fft, hop=hop, window=window, bands=self._bands, offset=LOG_OFFSET
+                waveform, n_fft=self.settings.n_fft, hop=hop, window=window, filters=self._filters, offset=LOG_OFFSET
             )
             for window, hop in self._windows
         ]

@@ -2,63 +2,25 @@
 
 Frames are transformed some at a time, so that their spectra stay in the cache of the processor: windowed into
 the head of a zero-padded row (where in the row does not change the power), SciPy's real FFT in float32, squares
-in place, and the mel triangles as a few small matrix products, each over the bins that its triangles touch.
+in place, and the mel triangles as one sparse product. No BLAS: its sums depend on its number of threads in the
+last bits, and an image must be the same in a worker process and in a notebook.
 Conventions: see `tlprobe.audio.logmel`.
 """
-
-import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
+import scipy.sparse
 
-__all__ = ["Band", "log_mel_spectrogram", "mel_bands"]
+__all__ = ["log_mel_spectrogram"]
 
 _FRAMES = 32  # at a time: 0.6 MB of spectra at 44.1 kHz
-_FILTERS = 16  # a band
 
 Array = npt.NDArray[np.float32]
 
 
-@dataclasses.dataclass(frozen=True)
-class Band:
-    """Neighbouring mel filters, over the bins that they touch.
-
-    Parameters
-    ----------
-    first : int
-        The first filter's row in the spectrogram.
-    bins : slice
-        The FFT bins.
-    weights : np.ndarray [shape=(n_bins, n_filters), float32]
-    """
-
-    first: int
-    bins: slice
-    weights: Array
-
-
-def mel_bands(filters: Array) -> list[Band]:
-    """Cut mel filters ``(n_mels, n_fft // 2 + 1)`` into bands; outside its bins each filter is zero.
-
-    Examples
-    --------
-    >>> (band,) = mel_bands(np.array([[0, 1, 0, 0], [0, 0, 2, 0]], np.float32))
-    >>> band.bins, band.weights.tolist()
-    (slice(1, 3, None), [[1.0, 0.0], [0.0, 2.0]])
-    """
-    bands = []
-    for first in range(0, len(filters), _FILTERS):
-        rows = filters[first : first + _FILTERS]
-        touched = np.flatnonzero(rows.any(axis=0))
-        bins = slice(int(touched[0]), int(touched[-1]) + 1)
-        bands.append(Band(first, bins, np.ascontiguousarray(rows[:, bins].T)))
-    return bands
-
-
 def log_mel_spectrogram(
-    waveform: Array, *, n_fft: int, hop: int, window: Array, bands: Sequence[Band], offset: float
+    waveform: Array, *, n_fft: int, hop: int, window: Array, filters: scipy.sparse.csr_array, offset: float
 ) -> Array:
     """Return the natural log of the mel power of one waveform.
 
@@ -72,8 +34,8 @@ def log_mel_spectrogram(
         Samples between frames; frame i is centred on sample ``i * hop``.
     window : np.ndarray [shape=(at most n_fft,), float32]
         Placed in the middle of the frame.
-    bands : sequence of Band
-        The mel filters.
+    filters : scipy.sparse.csr_array [shape=(n_mels, n_fft // 2 + 1), float32]
+        The mel triangles.
     offset : float
         Added to the power before the logarithm.
 
@@ -85,8 +47,7 @@ def log_mel_spectrogram(
     padded = np.pad(waveform, n_fft // 2, mode="reflect")
     start = (n_fft - len(window)) // 2
     frames = np.lib.stride_tricks.sliding_window_view(padded[start:], len(window))[::hop][:n_frames]
-    n_mels = bands[-1].first + bands[-1].weights.shape[1]
-    power = np.empty((n_frames, n_mels), np.float32)
+    power = np.empty((filters.shape[0], n_frames), np.float32)
     rows = np.zeros((_FRAMES, n_fft), np.float32)
     for at in range(0, n_frames, _FRAMES):
         some = frames[at : at + _FRAMES]
@@ -94,8 +55,6 @@ def log_mel_spectrogram(
         parts = scipy.fft.rfft(rows[: len(some)], axis=1).view(np.float32)  # real and imaginary in turns
         np.square(parts, out=parts)
         squares = parts[:, ::2] + parts[:, 1::2]
-        for band in bands:
-            end = band.first + band.weights.shape[1]
-            np.matmul(squares[:, band.bins], band.weights, out=power[at : at + len(some), band.first : end])
+        power[:, at : at + len(some)] = filters @ np.ascontiguousarray(squares.T)
     power += np.float32(offset)
-    return np.log(power).T
+    return np.log(power)

@@ -5,11 +5,14 @@ by whoever makes an image of it, never resized: a resize would undo the stretch.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Variation", "vary"]
+__all__ = ["VOCODER_SAMPLES", "Variation", "vary"]
+
+VOCODER_SAMPLES = 2048  # of a frame of librosa's phase vocoder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,9 +47,11 @@ def vary(waveform: npt.NDArray[np.float32], variation: Variation, *, sr: int) ->
     """
     import librosa  # here, because its import takes seconds
 
-    varied = waveform
+    n = len(waveform)
+    shortest = math.ceil(VOCODER_SAMPLES * max(1.0, variation.rate)) + 1  # a frame, before the stretch and after it
+    varied = np.pad(waveform, (0, max(0, shortest - n)))
     if variation.rate != 1.0:
         varied = librosa.effects.time_stretch(varied, rate=variation.rate)
     if variation.semitones:
         varied = librosa.effects.pitch_shift(varied, sr=sr, n_steps=variation.semitones)
-    return np.asarray(varied, dtype=np.float32)
+    return np.asarray(varied[: round(n / variation.rate)], dtype=np.float32)

@@ -18,7 +18,7 @@ from tlprobe.backbones.streams import seeded
 from tlprobe.backbones.timm_models import PREFIX, timm_chain
 from tlprobe.errors import ParameterError
 
-__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "EFFICIENTNET_LITE0_IN_TIMM", "build"]
+__all__ = ["BACKBONES", "DEFAULT_BACKBONE", "EFFICIENTNET_LITE0_IN_TIMM", "build", "family_of"]
 
 DEFAULT_BACKBONE = "efficientnet_lite0"
 EFFICIENTNET_LITE0_IN_TIMM = "tf_efficientnet_lite0"
@@ -67,7 +67,7 @@ def build(
     """
     if n_classes < 2:
         raise ParameterError(f"n_classes={n_classes}: a classifier needs at least 2")
-    family = _family(backbone)
+    family = family_of(backbone)
     require_image_size(image_shape, backbone=backbone)
     with seeded(seed, "weights"):
         chain = family(backbone)
@@ -78,7 +78,14 @@ def build(
     return model
 
 
-def _family(backbone: str) -> Callable[[str], Chain]:
+def family_of(backbone: str) -> Callable[[str], Chain]:
+    """Return what makes a backbone's chain of units.
+
+    Raises
+    ------
+    ParameterError
+        If the name is unknown; says which are meant.
+    """
     if backbone.startswith(PREFIX):
         return timm_chain
     if backbone not in _FAMILIES:

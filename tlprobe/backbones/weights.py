@@ -121,7 +121,7 @@ def _matched(
     shapes = [{name: tuple(tensor.shape) for name, tensor in tensors.items()} for tensors in (body, found)]
     problems = mismatch_summary(*shapes, block_of=block_of)
     if problems:
-        _log.warning("%s\n%s", source, match_table(*shapes, block_of=block_of))
+        _log.info("%s\n%s", source, match_table(*shapes, block_of=block_of))
         there = {block_of[name] for name in found if name in block_of}
         absent = [name for name in model.block_names if name not in there]
         cut = there and absent and absent == list(model.block_names[-len(absent) :])

@@ -1,6 +1,7 @@
 """Options that several verbs share, each defined once."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -202,6 +203,7 @@ def to_file_options(given: Mapping[str, Any], *, ckpt: list[Path], **more: Any) 
 
 def begin(*, quiet: bool) -> bool | None:
     """Set up notes, and return the `progress` argument of the library's functions."""
+    quiet = quiet or int(os.environ.get("RANK", "0")) > 0  # of the processes that torchrun starts, one speaks
     set_up_output(quiet=quiet)
     return False if quiet else None
 

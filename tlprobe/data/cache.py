@@ -5,6 +5,7 @@ knows nothing of labels and folds, so every run on the same recordings reads the
 written with ordinary writes and then renamed: a memory map written to a full disk would kill the process.
 """
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from tlprobe.audio.logmel import ImageSettings, LogMel
 from tlprobe.data.dataset import Dataset, list_errors
-from tlprobe.data.locks import wait_for_folder
+from tlprobe.data.locks import remove_left, wait_for_folder
 from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
 from tlprobe.errors import DataError, ParameterError, ResourceError
 from tlprobe.files import cache_root, sha256_file, write_atomic
@@ -30,7 +31,7 @@ __all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered"]
 
 _log = logging.getLogger(__name__)
 
-SCHEMA = 2  # raise it when the same settings would give other images
+SCHEMA = 3  # raise it when the same settings would give other images
 _ARRAY, _META = "images.npy", "images.json"
 
 
@@ -202,7 +203,7 @@ def _build(
 ) -> None:
     for name in (_META, _ARRAY):  # a damaged entry: its mark goes first
         (entry / name).unlink(missing_ok=True)
-    temporary = entry / f"{_ARRAY}.tmp"  # under the lock nobody else writes it; one left by a killed job is replaced
+    temporary = entry / f"{_ARRAY}.tmp"  # under the lock nobody else writes it
     n_bytes = 4 * int(np.prod(shape))
     free = shutil.disk_usage(entry).free
     if free < n_bytes:
@@ -213,14 +214,15 @@ def _build(
             np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
             offset = file.tell()
         target = Target(file=temporary, offset=offset, settings=settings)
-        bar = tqdm(
-            render_all(items, target, jobs=jobs),
-            total=len(items),
-            desc="images",
-            unit="clip",
-            disable=None if progress is None else not progress,
-        )
-        found.extend(bar)
+        with contextlib.closing(render_all(items, target, jobs=jobs)) as rendering:  # ends the workers, come what may
+            bar = tqdm(
+                rendering,
+                total=len(items),
+                desc="images",
+                unit="clip",
+                disable=None if progress is None else not progress,
+            )
+            found.extend(bar)
         errors = [rendered.error for rendered in found if rendered.error is not None]
         if errors:
             raise DataError(list_errors(errors))

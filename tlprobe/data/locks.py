@@ -5,6 +5,7 @@ images should share the work instead.
 """
 
 import contextlib
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,11 @@ import filelock
 
 from tlprobe.errors import ResourceError
 
-__all__ = ["wait_for_folder"]
+__all__ = ["remove_left", "wait_for_folder"]
+
+_log = logging.getLogger(__name__)
+
+_LOCK_NAME = ".tlprobe.lock"
 
 
 @contextlib.contextmanager
@@ -31,7 +36,7 @@ def wait_for_folder(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".tlprobe.lock")
+        lock = filelock.FileLock(folder / _LOCK_NAME)
         lock.acquire()
     except OSError as error:
         raise ResourceError(f"cannot use the folder {folder}: {error.strerror or error}") from error
@@ -39,3 +44,20 @@ def wait_for_folder(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def remove_left(root: Path) -> None:
+    """Remove the temporary files that killed jobs left in the folders of `root`.
+
+    Parameters
+    ----------
+    root : Path
+        Its folders are locked by `wait_for_folder` while files are written in them.
+    """
+    for left in root.glob("*/*.tmp"):
+        try:
+            with filelock.FileLock(left.parent / _LOCK_NAME).acquire(timeout=0):
+                left.unlink(missing_ok=True)
+        except OSError:  # its writer lives, or it is another user's
+            continue
+        _log.info("removed %s, left by a job that was killed", left)

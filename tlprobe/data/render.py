@@ -8,12 +8,13 @@ lines of JSON: no pickles, no import of the user's script, and they end when thi
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import numpy.typing as npt
 
 from tlprobe.audio.load import load
 from tlprobe.audio.logmel import Fit, ImageSettings, LogMel, fit_length
-from tlprobe.audio.vary import Variation, vary
+from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
 from tlprobe.errors import DataError, ResourceError
 
 __all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "render_all", "write_image"]
@@ -103,6 +104,8 @@ def image_of(
     """
     waveform = load(path, sr=log_mel.settings.sr)
     if variation is not None:
+        needed = math.ceil(log_mel.n_samples * variation.rate) + 4 * VOCODER_SAMPLES  # not the hour around it
+        waveform = fit_length(waveform, n_samples=min(len(waveform), needed))[0]
         waveform = vary(waveform, variation, sr=log_mel.settings.sr)
     fitted, fit = fit_length(waveform, n_samples=log_mel.n_samples)
     return log_mel(fitted), Rendered(fit=fit, silent=not fitted.any())
@@ -122,7 +125,7 @@ def write_image(item: Item, log_mel: LogMel, *, handle: int, offset: int) -> Ren
     return rendered
 
 
-def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Iterator[Rendered]:
+def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Generator[Rendered]:
     """Render items, `jobs` at a time, and yield what came of each, in order.
 
     Raises
@@ -144,9 +147,10 @@ def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Iterator[
         while pending:
             yield pending.popleft().result()
     finally:
-        workers.kill()  # first: threads that wait for an answer get none
-        pool.shutdown(cancel_futures=True)
-        workers.close()
+        pool.shutdown(wait=False, cancel_futures=True)  # nothing is begun any more
+        workers.kill()  # threads that wait for an answer get none
+        pool.shutdown()
+        workers.close()  # a thread may have started one meanwhile
 
 
 class _Workers:
@@ -173,7 +177,14 @@ class _Workers:
             process.kill()
 
     def close(self) -> None:
+        for process in self._processes:
+            process.close()
         os.close(self._handle)
+
+
+def _own_imports() -> dict[str, str]:
+    """Return the environment in which a worker imports what this process does, and no ``numpy.py`` beside the data."""
+    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}  # the latter from 3.11 on
 
 
 class _Process:
@@ -185,7 +196,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            env={**os.environ, **_ONE_THREAD, **_own_imports()},
             start_new_session=True,  # Ctrl-C is for this process, which then ends the worker
         )
         self._say(
@@ -217,4 +228,7 @@ class _Process:
 
     def kill(self) -> None:
         self._process.kill()
-        self._process.communicate()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()  # closes the pipes and waits for its end

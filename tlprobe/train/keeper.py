@@ -31,6 +31,7 @@ _log = logging.getLogger(__name__)
 SAVE_EVERY_S = 300.0
 """Seconds of training that a kill may cost at most, beside the step in progress."""
 
+_DUE = -1  # below all signals, so that among processes a signal wins
 _STATE_COPIES = 4.0  # a state in copies of the network: itself, two moments of Adam, the best epoch
 _STATES = 3.0  # on the disk at once: the last two, and the one being written
 _OTHER_COPIES = 3.0  # init, weights, best
@@ -118,12 +119,13 @@ class Keeper:
         StoppedError
             After a signal.
         """
-        signum = self._processes.any(self._flag.signum)
-        if signum is not None:
-            self.save()
-            self._stop(signum)
-        if time.monotonic() - self._saved_at >= SAVE_EVERY_S:
-            self.save()
+        due = time.monotonic() - self._saved_at >= SAVE_EVERY_S
+        wanted = self._processes.any(self._flag.signum or (_DUE if due else None))  # all save, or none
+        if wanted is None:
+            return
+        self.save()
+        if wanted != _DUE:
+            self._stop(wanted)
 
     def end_epoch(self, result: EpochResult) -> None:
         """Note an epoch that is over, and save.

@@ -71,9 +71,10 @@ class Processes:
         """Return the highest flag that any process has, or None if none has one."""
         if self.n == 1:
             return flag
-        flags = torch.tensor([flag or 0])
+        flags = torch.tensor([_NO_FLAG if flag is None else flag])
         dist.all_reduce(flags, op=dist.ReduceOp.MAX, group=_host_group())
-        return int(flags.item()) or None
+        highest = int(flags.item())
+        return None if highest == _NO_FLAG else highest
 
     def share(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give all processes the tensors of process 0, in place."""
@@ -90,6 +91,7 @@ class Processes:
 ALONE = Processes()
 """One process, which has no others to wait for."""
 
+_NO_FLAG = -(1 << 30)
 _host: list[dist.ProcessGroup] = []  # beside NCCL's, for flags that live on the host
 
 
