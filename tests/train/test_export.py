@@ -80,6 +80,7 @@ def test_onnx_gives_the_logits_of_raw_images(tiny_run, tmp_path):
     assert json.loads((tmp_path / "net.json").read_text())["input"].startswith("raw log-mel images")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut_after", [None, "block2"])
 def test_onnx_takes_a_densenet_cut_or_whole(cut_after):
     pytest.importorskip("onnxruntime")

@@ -54,23 +54,7 @@ Ckpt = Annotated[
 
 MoreRuns = Annotated[list[Path], typer.Argument(metavar="[RUN]...", help="Further runs.", show_default=False)]
 
-_PANEL: dict[str, tuple[Any, str]] = {
-    "esc10": (bool | None, "Only the ESC-10 subset of ESC-50. [default: no-esc10]"),
-    "data_seed": (
-        int | None,
-        "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
-    ),
-    "backbone": (
-        str | None,
-        "Network: efficientnet_lite0, densenet201, resnet50, ... or timm/NAME. [default: efficientnet_lite0]",
-    ),
-    "weights": (
-        str | None,
-        "Start: imagenet, random, a weight file or a run (its head is dropped). [default: imagenet]",
-    ),
-    "fold": (int | None, "Fold held out. [default: 1]"),
-    "seed": (int | None, "Reaches every draw of the training. [default: 0]"),
-    "recipe": (str | None, "quick, paper, paper-scratch, or an own YAML file. [default: quick]"),
+_RECIPE_PANEL: dict[str, tuple[Any, str]] = {
     "epochs": (int | None, "Recipe value: passes over the training clips."),
     "batch_size": (int | None, "Recipe value: clips a step."),
     "optimizer": (str | None, "Recipe value: adam, adamw or sgd."),
@@ -94,6 +78,25 @@ _PANEL: dict[str, tuple[Any, str]] = {
     "pitch_semitones": (float | None, "Recipe value: pitch of a variant, up to so many semitones up or down."),
     "stretch": (float | None, "Recipe value: tempo of a variant, up to 1 + this times as fast or as slow."),
     "normalize": (str | None, "Recipe value: channel (statistics of the training clips) or none."),
+}
+_PANEL: dict[str, tuple[Any, str]] = {
+    "esc10": (bool | None, "Only the ESC-10 subset of ESC-50. [default: no-esc10]"),
+    "data_seed": (
+        int | None,
+        "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
+    ),
+    "backbone": (
+        str | None,
+        "Network: efficientnet_lite0, densenet201, resnet50, ... or timm/NAME. [default: efficientnet_lite0]",
+    ),
+    "weights": (
+        str | None,
+        "Start: imagenet, random, a weight file or a run (its head is dropped). [default: imagenet]",
+    ),
+    "fold": (int | None, "Fold held out. [default: 1]"),
+    "seed": (int | None, "Reaches every draw of the training. [default: 0]"),
+    "recipe": (str | None, "quick, paper, paper-scratch, or an own YAML file. [default: quick]"),
+    **_RECIPE_PANEL,
     "sr": (int | None, "Sampling rate in Hz. [default: the data set's commonest]"),
     "clip_s": (
         float | None,
@@ -102,31 +105,6 @@ _PANEL: dict[str, tuple[Any, str]] = {
     "width": (int | None, "Image columns. [default: 50 a second]"),
     "channels": (str | None, "windows (25, 50, 100 ms) or copy (25 ms three times). [default: windows]"),
 }
-_RECIPE_VALUES = (
-    "epochs",
-    "batch_size",
-    "optimizer",
-    "lr",
-    "weight_decay",
-    "schedule",
-    "step_epochs",
-    "milestones",
-    "gamma",
-    "label_smoothing",
-    "time_roll",
-    "gain_db",
-    "noise_snr_db",
-    "mel_shift",
-    "freq_masks",
-    "freq_mask_rows",
-    "time_masks",
-    "time_mask_columns",
-    "mixup",
-    "variants",
-    "pitch_semitones",
-    "stretch",
-    "normalize",
-)
 _FILE_PANEL: dict[str, tuple[Any, str]] = {
     "backbone": (str | None, "Of a weight file: its network."),
     "fold": (int | None, "Of a weight file: the fold it was not trained on."),
@@ -165,7 +143,7 @@ def to_fit_options(given: Mapping[str, Any]) -> "FitOptions":
     """
     from tlprobe.train.material import FitOptions
 
-    changes = {name: value for name, value in given.items() if name in _RECIPE_VALUES}
+    changes = {name: value for name, value in given.items() if name in _RECIPE_PANEL}
     if "milestones" in changes:
         try:
             changes["milestones"] = tuple(int(part) for part in str(changes["milestones"]).split(","))
@@ -173,7 +151,7 @@ def to_fit_options(given: Mapping[str, Any]) -> "FitOptions":
             raise ParameterError(f"--milestones {changes['milestones']!r} is no list of epochs like 300,350") from error
     if given.get("seed", 0) < 0:
         raise ParameterError(f"--seed {given['seed']}: must be 0 or more")
-    rest = {name: value for name, value in given.items() if name not in _RECIPE_VALUES}
+    rest = {name: value for name, value in given.items() if name not in _RECIPE_PANEL}
     return FitOptions(changes=changes, **rest)
 
 

@@ -21,10 +21,23 @@ from tlprobe.data.loader import Standardiser
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.seeds import derive_seed
 
-__all__ = ["SNR_RANGE_DB", "Augment", "Augmentation", "draw", "mixed_loss"]
+__all__ = ["SNR_RANGE_DB", "Augment", "Augmentation", "draw", "mixed_loss", "refuse_switch"]
 
 SNR_RANGE_DB = 20.0
 """Noise is drawn between the lowest signal-to-noise ratio and this much above it."""
+
+
+def refuse_switch(value: Any) -> Any:
+    """Refuse True and False where a number is meant: pydantic would take YAML's "yes" for 1.
+
+    Raises
+    ------
+    ValueError
+        Of pydantic's own wording.
+    """
+    if isinstance(value, bool):
+        raise ValueError("Input should be a number")
+    return value
 
 
 class Augmentation(BaseModel):
@@ -66,7 +79,7 @@ class Augmentation(BaseModel):
     time_mask_columns: int = Field(default=0, ge=0)
     mixup: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
-    @field_validator(
+    _numbers = field_validator(
         "gain_db",
         "noise_snr_db",
         "mel_shift",
@@ -76,12 +89,7 @@ class Augmentation(BaseModel):
         "time_mask_columns",
         "mixup",
         mode="before",
-    )
-    @classmethod
-    def _a_number_is_no_switch(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic would take YAML's "yes" for 1
-            raise ValueError("Input should be a number")
-        return value
+    )(refuse_switch)
 
     @model_validator(mode="after")
     def _masks_have_a_number_and_a_width(self) -> "Augmentation":

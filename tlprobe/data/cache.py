@@ -128,6 +128,7 @@ def load_rendered(
     shape = (len(items), 3, settings.n_mels, settings.width)
     found = _read(entry, shape)
     if found is None:
+        remove_left(entry.parent)
         with wait_for_folder(entry):  # another process may be computing the same images: then take its result
             found = _read(entry, shape)
             if found is None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tlprobe.data.augment import Augmentation
+from tlprobe.data.augment import Augmentation, refuse_switch
 from tlprobe.errors import ParameterError
 
 __all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe"]
@@ -66,7 +66,7 @@ class Recipe(Augmentation):
     stretch: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
     normalize: Literal["channel", "none"]
 
-    @field_validator(
+    _more_numbers = field_validator(
         "epochs",
         "batch_size",
         "lr",
@@ -78,12 +78,7 @@ class Recipe(Augmentation):
         "pitch_semitones",
         "stretch",
         mode="before",
-    )
-    @classmethod
-    def _a_number_is_no_switch(cls, value: Any) -> Any:
-        if isinstance(value, bool):  # pydantic would take YAML's "yes" for 1
-            raise ValueError("Input should be a number")
-        return value
+    )(refuse_switch)
 
     @model_validator(mode="after")
     def _variants_have_something_to_vary(self) -> "Recipe":
