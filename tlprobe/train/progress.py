@@ -57,12 +57,11 @@ class Progress:
             return
         self._looked = now
         loss, accuracy = self._trainer.so_far()
+        self._bar.update(self._trainer.step - self._bar.n)
         self._bar.set_postfix_str(
             f"loss {loss:.3f}, accuracy {100 * accuracy:.1f} %, {self.clips_per_s(now):.1f} clips/s, "
-            f"{duration(self._left_s(now))} left",
-            refresh=False,
+            f"{duration(self._left_s(now))} left"
         )
-        self._bar.update(self._trainer.step - self._bar.n)
 
     def end_epoch(self, result: EpochResult) -> None:
         """Close the bar and log the epoch."""
