@@ -14,7 +14,7 @@ from tlprobe.train.run import Run
 NUMBER = (int, float)
 SWEEP = {
     "treatment": str,
-    "shape": str,
+    "shape": (str, type(None)),
     "block": (str, type(None)),
     "rest": (str, type(None)),
     "backbone": str,

@@ -11,7 +11,7 @@ from torch import nn
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.chain import Chain
 from tlprobe.errors import ParameterError
-from tlprobe.probes.freeze import freeze_upto
+from tlprobe.probes.freeze import freeze_blocks
 from tlprobe.probes.weight_distance import block_distances, weight_distance
 from tlprobe.train.checkpoint import FileOptions
 from tlprobe.train.fit import fit
@@ -142,7 +142,7 @@ def test_the_head_is_not_compared(pretrained_network, pretrained_model):
 
 
 def test_a_step_moves_the_blocks_that_are_not_frozen_and_no_other(pretrained_network, pretrained_model, step):
-    freeze_upto(pretrained_model, upto="block2")
+    freeze_blocks(pretrained_model, blocks=("stem", "block1", "block2"))
     step(pretrained_model)
     rows = block_distances(pretrained_network, pretrained_model)
     for row in rows[:3]:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+import torch
 
 from tlprobe.train import fit as fit_module
 from tlprobe.train.fit import fit
@@ -36,6 +37,7 @@ def epochs(monkeypatch):
 
     def run_epoch(self, *, on_step=None):
         self.epoch += 1
+        self.held_out_logits = torch.zeros(len(self.split.held_out_index), 3)
         seen.append(self.epoch)
         return EpochResult(
             epoch=self.epoch,
@@ -61,7 +63,7 @@ def trained(monkeypatch, epochs):
         before = len(epochs)
         run = original(model, out=out, **options)
         if len(epochs) > before:
-            names.append((options["config"].treatment, options["config"].block))
+            names.append((options["config"].treatment, options["config"].blocks))
         return run
 
     monkeypatch.setattr("tlprobe.studies.trials.fit_network", spy)

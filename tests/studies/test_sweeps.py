@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from tlprobe.backbones.partition import Partition
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.studies.sweeps import cutoff, freeze, fuse, levels
 from tlprobe.train.fit import fit
@@ -13,7 +14,7 @@ from tlprobe.train.run import Run
 BLOCK_NAMES = ["stem", "block1", "block2", "block3", "block4"]
 ROW_TYPES = {
     "treatment": str,
-    "shape": str,
+    "shape": (str, type(None)),
     "block": (str, type(None)),
     "rest": (str, type(None)),
     "backbone": str,
@@ -28,12 +29,16 @@ ROW_TYPES = {
 }
 
 
+def upto(last):
+    return tuple(BLOCK_NAMES[: BLOCK_NAMES.index(last) + 1])
+
+
 def check_rows(record):
     for row in record.rows:
         assert row.keys() >= ROW_TYPES.keys()
         for name, kind in ROW_TYPES.items():
             assert isinstance(row[name], kind), name
-        assert row["shape"] == "prefix"
+        assert row["shape"] == ("prefix" if row["block"] is not None else None)
         assert 0 <= row["ci_low"] <= row["accuracy"] <= row["ci_high"] <= 1
 
 
@@ -47,7 +52,7 @@ def test_three_sweeps_are_fourteen_trainings_beside_the_run(small_run, tmp_path,
     ]
     assert [row["rest"] for row in fused.rows] == ["random"] * 6
     assert fused.params["blocks"] == ["none", *BLOCK_NAMES]
-    assert trained == [("random", None), *(("fuse", name) for name in BLOCK_NAMES[:4])]
+    assert trained == [("random", ()), *(("fuse", upto(name)) for name in BLOCK_NAMES[:4])]
 
     frozen = freeze(small_run, **where)
     assert [(row["block"], row["treatment"]) for row in frozen.rows] == [
@@ -85,25 +90,25 @@ def test_three_sweeps_are_fourteen_trainings_beside_the_run(small_run, tmp_path,
 
 def test_without_a_run_the_full_level_is_trained_once(small_options, tmp_path, trained):
     where = {"options": small_options, "trials": tmp_path, "device": "cpu", "progress": False}
-    point = freeze(upto="block2", **where)
+    point = freeze(block="block2", **where)
     assert [(row["block"], row["treatment"]) for row in point.rows] == [("block2", "freeze"), (None, "full")]
-    assert trained == [("freeze", "block2"), ("full", None)]
-    freeze(upto="none", **where)
-    fuse(upto="block4", **where)
+    assert trained == [("freeze", upto("block2")), ("full", ())]
+    freeze(block="none", **where)
+    fuse(block="block4", **where)
     cutoff(after="block4", **where)
     assert len(trained) == 2
     found = levels(**where)
     assert (found.full.config.treatment, found.random.config.treatment) == ("full", "random")
-    assert trained[2:] == [("random", None)]
+    assert trained[2:] == [("random", ())]
     # A fit with the same options is the same run: a sweep over it finds the trials made without it.
     run = fit(small_options, out=tmp_path / "fit", device="cpu", progress=False)
-    freeze(run, upto="block2", trials=tmp_path, device="cpu", progress=False)
+    freeze(run, block="block2", trials=tmp_path, device="cpu", progress=False)
     assert len(trained) == 3
 
 
 def test_a_random_run_can_be_cut_and_is_its_own_level(random_run, tmp_path, trained):
     record = cutoff(random_run, trials=tmp_path, device="cpu", progress=False)
-    assert trained == [("cutoff", name) for name in BLOCK_NAMES[:4]]
+    assert trained == [("cutoff", upto(name)) for name in BLOCK_NAMES[:4]]
     check_rows(record)
     assert record.rows[4]["block"] == "block4"
     assert {row["run"] for row in record.rows[4:]} == {random_run.path.name}
@@ -113,7 +118,7 @@ def test_a_random_run_can_be_cut_and_is_its_own_level(random_run, tmp_path, trai
 def test_random_weights_can_be_cut_without_a_run(small_options, tmp_path, trained):
     options = dataclasses.replace(small_options, weights="random")
     cutoff(options=options, after="block4", trials=tmp_path, device="cpu", progress=False)
-    assert trained == [("random", None)]
+    assert trained == [("random", ())]
 
 
 def test_an_interrupted_sweep_goes_on(small_run, tmp_path, epochs, trained, monkeypatch):
@@ -129,17 +134,17 @@ def test_an_interrupted_sweep_goes_on(small_run, tmp_path, epochs, trained, monk
     with pytest.raises(KeyboardInterrupt):
         fuse(small_run, **where)
     assert epochs == [1, 2, 1, 2, 1]
-    assert trained == [("random", None), ("fuse", "stem")]
+    assert trained == [("random", ()), ("fuse", upto("stem"))]
     monkeypatch.setattr(Trainer, "run_epoch", quick)
     fuse(small_run, **where)
     assert epochs == [1, 2, 1, 2, 1, *[2], *[1, 2] * 2]  # the third goes on with its second epoch
-    assert trained == [("random", None), *(("fuse", name) for name in BLOCK_NAMES[:4])]
+    assert trained == [("random", ()), *(("fuse", upto(name)) for name in BLOCK_NAMES[:4])]
 
 
 @pytest.mark.parametrize("probe", [fuse, freeze])
 def test_an_unknown_block_is_told_before_any_training(small_run, tmp_path, trained, probe):
     with pytest.raises(ParameterError, match="choose from none, stem, block1"):
-        probe(small_run, upto="block9", trials=tmp_path, device="cpu")
+        probe(small_run, block="block9", trials=tmp_path, device="cpu")
     assert trained == []
 
 
@@ -166,3 +171,33 @@ def test_a_sweep_really_trains(tiny_run, tmp_path):
         block_of = run.model("init").block_of()
         changed = {block_of.get(name, "head") for name in before if not before[name].equal(after[name])}
         assert changed == {*BLOCK_NAMES[BLOCK_NAMES.index(row["block"]) + 1 :], "head"}
+
+
+def test_shapes_and_parts_are_sweeps_that_share_their_trials(small_run, tmp_path, trained):
+    where = {"trials": tmp_path, "device": "cpu", "progress": False}
+    single = fuse(small_run, shape="single", **where)
+    assert [(row["block"], row["treatment"], row["shape"]) for row in single.rows] == [
+        ("none", "random", "single"),
+        *((name, "fuse", "single") for name in BLOCK_NAMES),
+        (None, "full", None),
+    ]
+    assert len(trained) == 6
+    suffix = fuse(small_run, block="block4", shape="suffix", **where)
+    assert suffix.rows[0]["run"] == single.rows[5]["run"]  # from the last block on is that block alone
+    assert len(trained) == 6
+    matched = fuse(small_run, block="none", rest="matched", **where)
+    assert (matched.rows[0]["treatment"], matched.rows[0]["rest"]) == ("fuse", "matched")
+    assert trained[6:] == [("fuse", ())]
+    parts = Partition(by="layers", parts=2)
+    divided = fuse(small_run, partition=parts, **where)
+    assert [(row["block"], row["treatment"], row["partition"]) for row in divided.rows] == [
+        ("none", "random", "layers/2"),
+        ("part1", "fuse", "layers/2"),
+        ("part2", "full", "layers/2"),
+    ]
+    assert trained[7:] == [("fuse", ("part1",))]
+    half = Run.load(tmp_path / divided.rows[1]["run"])
+    assert half.model("init").block_names == ("part1", "part2")
+    frozen = freeze(small_run, block="part2", shape="except", partition=parts, **where)
+    assert frozen.rows[0]["n_trained"] < frozen.rows[0]["n_weights"]
+    assert trained[8:] == [("freeze", ("part1",))]

@@ -8,52 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tlprobe.backbones.partition import Partition
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.studies.sweeps import cutoff, freeze, fuse
-from tlprobe.studies.trials import canonical, starting_weights_of, trial_name
+from tlprobe.studies.trials import starting_weights_of, trial_name
 from tlprobe.train.run import Run
 
 BLOCK_NAMES = ("stem", "block1", "block2", "block3", "block4")
-
-
-@pytest.mark.parametrize(
-    ("point", "trial"),
-    [
-        (("full", None), ("full", None)),
-        (("random", None), ("random", None)),
-        (("fuse", "none"), ("random", None)),
-        (("fuse", "stem"), ("fuse", "stem")),
-        (("fuse", "block3"), ("fuse", "block3")),
-        (("fuse", "block4"), ("full", None)),
-        (("freeze", "none"), ("full", None)),
-        (("freeze", "stem"), ("freeze", "stem")),
-        (("freeze", "block4"), ("freeze", "block4")),  # only the head is trained: no other trial does that
-        (("cutoff", "stem"), ("cutoff", "stem")),
-        (("cutoff", "block3"), ("cutoff", "block3")),
-        (("cutoff", "block4"), ("full", None)),
-    ],
-)
-def test_points_that_coincide_are_one_trial(point, trial):
-    assert canonical(*point, block_names=BLOCK_NAMES) == trial
-
-
-def test_all_sweeps_together_are_fifteen_trials():
-    points = [(name, block) for name in ("fuse", "freeze") for block in ("none", *BLOCK_NAMES)]
-    points += [("cutoff", block) for block in BLOCK_NAMES]
-    assert len({canonical(*point, block_names=BLOCK_NAMES) for point in points}) == 15
-
-
-@pytest.mark.parametrize(
-    ("treatment", "block", "said"),
-    [
-        ("fuse", "block5", "upto='block5' names no block; choose from none, stem, block1, block2, block3, block4"),
-        ("freeze", None, "upto=None names no block; choose from none, stem"),
-        ("cutoff", "none", "after='none' names no block; choose from stem, block1, block2, block3, block4"),
-    ],
-)
-def test_a_block_that_is_no_value_of_the_sweep(treatment, block, said):
-    with pytest.raises(ParameterError, match=said):
-        canonical(treatment, block, block_names=BLOCK_NAMES)
 
 
 def test_a_name_tells_configs_apart(small_run):
@@ -68,9 +29,13 @@ def test_a_name_tells_configs_apart(small_run):
             {"init_digest": "0" * 64},
             {"fold": 2},
             {"seed": 1},
-            {"treatment": "freeze", "block": "stem"},
-            {"treatment": "fuse", "block": "stem"},
-            {"treatment": "fuse", "block": "block1"},
+            {"treatment": "freeze", "blocks": ("stem",)},
+            {"treatment": "fuse", "blocks": ("stem",), "rest": "random"},
+            {"treatment": "fuse", "blocks": ("stem", "block1"), "rest": "random"},
+            {"treatment": "fuse", "blocks": ("stem", "block1"), "rest": "matched"},
+            {"treatment": "fuse", "blocks": (), "rest": "matched"},
+            {"treatment": "fuse", "blocks": ("part1",), "rest": "random", "partition": Partition(by="macs", parts=4)},
+            {"treatment": "fuse", "blocks": ("part1",), "rest": "random", "partition": Partition(by="macs", parts=3)},
             {"data_hash": "0" * 64},
             {"classes": ("high", "low", "other")},
             {"image": image},
@@ -83,11 +48,14 @@ def test_a_name_tells_configs_apart(small_run):
     assert trial_name(again) == names[0]
     assert all("/" not in name for name in names)  # timm/NAME is one folder
     assert names[6].startswith("freeze-stem-timm_test_efficientnet-start-fold1-seed0-")
+    assert names[9].startswith("fuse-stem+block1-matched-timm_test_efficientnet-")
+    assert names[10].startswith("fuse-none-matched-timm_test_efficientnet-")
+    assert names[11].startswith("fuse-part1-macs4-timm_test_efficientnet-")
 
 
 @pytest.mark.parametrize("upto", ["stem", "block2", "block4"])
 def test_a_frozen_trial_starts_from_the_runs_init_bit_for_bit(small_run, tmp_path, epochs, upto):
-    record = freeze(small_run, upto=upto, trials=tmp_path, device="cpu", progress=False)
+    record = freeze(small_run, block=upto, trials=tmp_path, device="cpu", progress=False)
     trial = Run.load(tmp_path / record.rows[0]["run"])
     start, init, tuned = trial.state("init"), small_run.state("init"), small_run.state("weights")
     assert start.keys() == init.keys()
@@ -96,7 +64,7 @@ def test_a_frozen_trial_starts_from_the_runs_init_bit_for_bit(small_run, tmp_pat
 
 
 def test_a_fused_trial_starts_from_init_and_then_from_the_random_run(small_run, random_run, tmp_path, epochs):
-    record = fuse(small_run, upto="block2", trials=tmp_path, device="cpu", progress=False)
+    record = fuse(small_run, block="block2", trials=tmp_path, device="cpu", progress=False)
     start = Run.load(tmp_path / record.rows[0]["run"]).state("init")
     init, random = small_run.state("init"), random_run.state("init")
     block_of = small_run.model("init").block_of()
@@ -129,18 +97,18 @@ def test_a_random_run_has_nothing_to_fuse_or_freeze(random_run, small_options, t
     with pytest.raises(
         ParameterError, match=r"random: starts from random weights, nothing pretrained to f\w+"
     ) as caught:
-        probe(random_run, upto="stem", trials=tmp_path, device="cpu")
+        probe(random_run, block="stem", trials=tmp_path, device="cpu")
     assert caught.value.exit_code == 2
     with pytest.raises(ParameterError, match="--weights: starts from random weights"):
         probe(options=dataclasses.replace(small_options, weights="random"), trials=tmp_path, device="cpu")
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("treatment", "block"), [("freeze", "block1"), ("fuse", "block1"), ("cutoff", "block1")])
+@pytest.mark.parametrize("treatment", ["freeze", "fuse", "cutoff"])
 @pytest.mark.parametrize("probe", [fuse, freeze, cutoff])
-def test_a_treated_run_is_no_baseline(small_run, tmp_path, probe, treatment, block):
-    config = small_run.config.model_copy(update={"treatment": treatment, "block": block})
-    with pytest.raises(ParameterError, match=rf"is a {treatment} run \(block block1\); give a fully fine-tuned run"):
+def test_a_treated_run_is_no_baseline(small_run, tmp_path, probe, treatment):
+    config = small_run.config.model_copy(update={"treatment": treatment, "blocks": ("stem", "block1")})
+    with pytest.raises(ParameterError, match=rf"is a {treatment} run \(stem, block1\); give a fully fine-tuned run"):
         probe(dataclasses.replace(small_run, config=config), trials=tmp_path, device="cpu")
 
 
@@ -152,13 +120,13 @@ def test_a_damaged_start_is_refused(small_run, tmp_path, relist):
     state[name][0, 0, 0, 0] += 1e-6
     save_file(state, copied / "init.safetensors")
     with pytest.raises(CheckpointError, match=r"init\.safetensors is damaged: "):
-        freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
+        freeze(copied, block="stem", trials=tmp_path / "trials", device="cpu")
     relist(copied)  # as if the run had written it so: the digest of the starting weights is in its config as well
     with pytest.raises(CheckpointError, match=r"init\.safetensors is not the state that the run started from"):
-        freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
+        freeze(copied, block="stem", trials=tmp_path / "trials", device="cpu")
     (copied / "init.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(CheckpointError, match=r"init\.safetensors is damaged"):
-        freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
+        freeze(copied, block="stem", trials=tmp_path / "trials", device="cpu")
     (copied / "init.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"init\.safetensors is missing"):
-        freeze(copied, upto="stem", trials=tmp_path / "trials", device="cpu")
+        freeze(copied, block="stem", trials=tmp_path / "trials", device="cpu")

@@ -58,7 +58,6 @@ def config(material, *, seed=0, fold=1, **changes):
         fold=fold,
         seed=seed,
         treatment="random",
-        block=None,
         data_hash=material.dataset.content_hash,
         classes=material.dataset.classes,
         image=material.settings,

@@ -106,7 +106,7 @@ def test_what_does_not_fit_is_named(tiny_run, tmp_path, to, name, words):
 def test_a_cut_network_is_of_no_library(tiny_run, tmp_path):
     cut = Run(
         path=tiny_run.path,
-        config=tiny_run.config.model_copy(update={"treatment": "cutoff", "block": "block2"}),
+        config=tiny_run.config.model_copy(update={"treatment": "cutoff", "blocks": ("stem", "block1", "block2")}),
         source=tiny_run.source,
         standardise=tiny_run.standardise,
     )

@@ -28,6 +28,7 @@ RUN_FILES = {
     "best.safetensors",
     "history.csv",
     "predictions.csv",
+    "held_out.safetensors",
     "record.csv",
     "record.json",
     "manifest.json",
@@ -61,7 +62,7 @@ def held_out(tiny_run):
 def test_the_folder_explains_itself(tiny_run):
     assert files(tiny_run.path) == RUN_FILES
     body = json.loads((tiny_run.path / "config.json").read_text())
-    assert body["schema"] == 2
+    assert body["schema"] == 3
     assert body["config"]["backbone"] == "efficientnet_lite0"
     assert body["config"]["init"] == "imagenet"
     assert body["config"]["classes"] == ["high", "low", "noise"]
@@ -75,7 +76,7 @@ def test_the_record_has_what_scripts_rely_on(tiny_run, tiny_data):
     (row,) = record.rows
     promised = {"backbone", "init", "fold", "seed", "epochs", "accuracy", "best_accuracy", "n", "ci_low", "ci_high"}
     assert promised | {"duration_s"} <= row.keys()
-    assert (row["treatment"], row["block"], row["fold"], row["epochs"], row["n"]) == ("full", None, 1, 2, 6)
+    assert (row["treatment"], row["blocks"], row["fold"], row["epochs"], row["n"]) == ("full", None, 1, 2, 6)
     history = record.params["history"]
     assert row["accuracy"] == history[-1]["held_out_accuracy"]
     assert row["best_accuracy"] == max(epoch["held_out_accuracy"] for epoch in history) >= row["accuracy"]

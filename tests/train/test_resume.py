@@ -21,7 +21,14 @@ from tlprobe.train.loop import Trainer
 from tlprobe.train.run import Run
 from tlprobe.train.states import list_states, load_state
 
-EXACT = ("init.safetensors", "weights.safetensors", "best.safetensors", "predictions.csv", "config.json")
+EXACT = (
+    "init.safetensors",
+    "weights.safetensors",
+    "best.safetensors",
+    "predictions.csv",
+    "held_out.safetensors",
+    "config.json",
+)
 N_STEPS = 3  # of an epoch of the small job: 24 clips, 8 at a time
 N_EPOCHS = 3
 ALL_ON = {

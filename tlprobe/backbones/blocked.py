@@ -7,6 +7,7 @@ After the last block come global average pooling and a new linear head, without 
 never frozen and never transferred.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import cast
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from tlprobe.backbones.chain import Chain, names_by_identity
 from tlprobe.backbones.matching import mismatch_summary
+from tlprobe.backbones.partition import Partition, equal_parts, unit_sizes
 from tlprobe.backbones.streams import new_head
 from tlprobe.errors import CheckpointError, ParameterError
 
@@ -44,13 +46,15 @@ class BlockedCNN(nn.Module):
     Attributes
     ----------
     block_names : tuple of str
-        ``stem, block1 .. block4``, shorter after a cut.
+        ``stem, block1 .. block4``, shorter after a cut; ``part1 .. partN`` of a partition.
     blocks : nn.ModuleDict
         Block name -> nn.Sequential of units.
     head : nn.Linear
     head_name : str
         The head's name in the original network.
     cut_after : str or None
+    partition : Partition or None
+        Where the blocks are parts of equal size.
     cut_norm : nn.Sequential
         Fresh norm and ReLU of a cut DenseNet, otherwise empty. Part of the head: never frozen or transferred.
 
@@ -69,6 +73,7 @@ class BlockedCNN(nn.Module):
         self.image_shape = image_shape
         self.head_name = chain.head_name
         self.cut_after: str | None = None
+        self.partition: Partition | None = None
         self.blocks = nn.ModuleDict({name: nn.Sequential(*units) for name, units in chain.blocks.items()})
         self._norm_after = chain.norm_after
         self._frozen: tuple[str, ...] = ()
@@ -150,6 +155,32 @@ class BlockedCNN(nn.Module):
             self.cut_norm = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU()).to(device)
         self.head = new_head(width, self.n_classes, seed=seed).to(device)
         self.train(self.training)
+
+    def divide(self, partition: Partition) -> None:
+        """Make the blocks parts of equal size of the same chain of units, in place; nothing is frozen then.
+
+        Raises
+        ------
+        ParameterError
+            If the network is cut, or has fewer units than parts.
+        """
+        if self.cut_after is not None:
+            raise ParameterError(f"{self.describe()}: a network that is cut is not divided into parts")
+        units = [unit for block in self.blocks.values() for unit in cast(nn.Sequential, block)]
+        sizes = unit_sizes(units, by=partition.by, image_shape=self.image_shape)
+        stops = [0, *itertools.accumulate(equal_parts(sizes, partition.parts))]
+        tensors = self.blocks.state_dict(keep_vars=True)
+        self.frozen = ()
+        self.blocks = nn.ModuleDict(
+            {
+                name: nn.Sequential(*units[start:stop])
+                for name, (start, stop) in zip(partition.names, itertools.pairwise(stops), strict=True)
+            }
+        )
+        key_of = {id(tensor): key for key, tensor in self.blocks.state_dict(keep_vars=True).items()}
+        self._chain_name = {name: key_of[id(tensors[key])] for name, key in self._chain_name.items()}
+        self._block_of = {name: key.split(".")[0] for name, key in self._chain_name.items()}
+        self.partition = partition
 
     def body_state(self) -> dict[str, torch.Tensor]:
         """Return the blocks' weights and buffers by their original torchvision or timm names (no copies)."""

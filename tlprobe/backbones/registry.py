@@ -13,6 +13,7 @@ from tlprobe.backbones.checks import require_chain, require_image_size
 from tlprobe.backbones.densenet import densenet
 from tlprobe.backbones.googlenet import googlenet
 from tlprobe.backbones.inception import inception
+from tlprobe.backbones.partition import Partition
 from tlprobe.backbones.resnet import resnet
 from tlprobe.backbones.streams import seeded
 from tlprobe.backbones.timm_models import PREFIX, timm_chain
@@ -40,6 +41,7 @@ def build(
     seed: int,
     image_shape: tuple[int, int, int] = (3, 128, 250),
     cut_after: str | None = None,
+    partition: Partition | None = None,
 ) -> BlockedCNN:
     """Return a backbone with random weights and a new head.
 
@@ -54,6 +56,8 @@ def build(
         ``(3, n_mels, n_frames)``.
     cut_after : str, optional
         End the network after this block.
+    partition : Partition, optional
+        Divide the network into parts of equal size, which are its blocks then.
 
     Returns
     -------
@@ -63,7 +67,8 @@ def build(
     Raises
     ------
     ParameterError
-        If the name or the cut is unknown, the image too small, or the network does not form a chain.
+        If the name or the cut is unknown, the image too small, there are more parts than units, or the network
+        does not form a chain.
     """
     if n_classes < 2:
         raise ParameterError(f"n_classes={n_classes}: a classifier needs at least 2")
@@ -73,6 +78,8 @@ def build(
         chain = family(backbone)
     model = BlockedCNN(chain, backbone=backbone, n_classes=n_classes, seed=seed, image_shape=image_shape)
     require_chain(model, chain, image_shape=image_shape)
+    if partition is not None:
+        model.divide(partition)
     if cut_after is not None:
         model.cut(cut_after, seed=seed)
     return model

@@ -82,6 +82,7 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.export
     import tlprobe.cli.read
     import tlprobe.cli.similarity
+    import tlprobe.cli.study
     import tlprobe.cli.train  # noqa: F401
 
     if not arguments:

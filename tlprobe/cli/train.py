@@ -20,7 +20,20 @@ RunCkpt = Annotated[
     ),
 ]
 Upto = Annotated[str | None, typer.Option(help="Last block, or none. [default: the whole sweep]")]
+From = Annotated[str | None, typer.Option("--from", help="First block: that and the later ones.", show_default=False)]
+Only = Annotated[str | None, typer.Option(help="This block alone.", show_default=False)]
+Except = Annotated[str | None, typer.Option("--except", help="All blocks but this.", show_default=False)]
+Shape = Annotated[
+    str, typer.Option(help="Of a whole sweep: prefix (--upto), suffix (--from), single (--only) or except (--except).")
+]
+By = Annotated[
+    str,
+    typer.Option("--partition", help="blocks, or parts equal by params, macs or layers: part1, part2, ..."),
+]
+Parts = Annotated[int | None, typer.Option(min=2, help="Number of such parts. [default: 4]")]
 Trials = Annotated[Path, typer.Option(help="Where trainings live; finished ones are found there, never redone.")]
+
+_OPTION_OF = {"prefix": "upto", "suffix": "from", "single": "only", "except": "except"}
 
 
 @app.command()
@@ -82,6 +95,16 @@ def fit(
 def fuse(
     *,
     upto: Upto = None,
+    from_: From = None,
+    only: Only = None,
+    except_: Except = None,
+    shape: Shape = "prefix",
+    rest: Annotated[
+        str,
+        typer.Option(help="What the other blocks get: random, matched (mean and variance), shuffled, or bn-stats."),
+    ] = "random",
+    by: By = "blocks",
+    parts: Parts = None,
     ckpt: RunCkpt = None,
     data: Data = None,
     out: Out = Path("out/fuse"),
@@ -92,8 +115,10 @@ def fuse(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Keep pretrained weights up to a block, start the rest at random, train all (Fig. 2b)."""
-    _sweep("fuse", upto, ckpt, data, out, trials, device, overwrite, quiet, given)
+    """Keep pretrained weights in some blocks, start the rest anew, train all (Fig. 2b)."""
+    asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
+    kind = {**asked, "rest": rest, "by": by, "parts": parts}
+    _sweep("fuse", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
 
 
 @app.command()
@@ -101,6 +126,12 @@ def fuse(
 def freeze(
     *,
     upto: Upto = None,
+    from_: From = None,
+    only: Only = None,
+    except_: Except = None,
+    shape: Shape = "prefix",
+    by: By = "blocks",
+    parts: Parts = None,
     ckpt: RunCkpt = None,
     data: Data = None,
     out: Out = Path("out/freeze"),
@@ -111,8 +142,10 @@ def freeze(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Freeze the network up to a block (weights and batch-norm), train the rest (Fig. 2c)."""
-    _sweep("freeze", upto, ckpt, data, out, trials, device, overwrite, quiet, given)
+    """Freeze some blocks (weights and batch-norm), train the rest (Fig. 2c)."""
+    asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
+    kind = {**asked, "by": by, "parts": parts}
+    _sweep("freeze", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
 
 
 @app.command()
@@ -131,7 +164,7 @@ def cutoff(
     given: dict[str, Any],
 ) -> None:
     """End the network after a block, with a new head, and train it."""
-    _sweep("cutoff", after, ckpt, data, out, trials, device, overwrite, quiet, given)
+    _sweep("cutoff", {"block": after}, ckpt, data, out, trials, device, overwrite, quiet, given)
 
 
 @app.command()
@@ -156,9 +189,22 @@ def demo(
     typer.echo(f"figures: {', '.join(map(str, result.figures))}")
 
 
+def _asked(given: dict[str, str | None], *, shape: str) -> dict[str, Any]:
+    """Return shape and block of the options that name one; at most one may."""
+    said = [(name, f"--{_OPTION_OF[name]}", block) for name, block in given.items() if block is not None]
+    if len(said) > 1:
+        raise ParameterError(f"{' and '.join(option for _, option, _ in said)} together: a point has one shape")
+    if not said:
+        return {"shape": shape, "block": None}
+    name, option, block = said[0]
+    if shape not in ("prefix", name):
+        raise ParameterError(f"--shape {shape} and {option} {block} contradict each other")
+    return {"shape": name, "block": block}
+
+
 def _sweep(
     probe: str,
-    block: str | None,
+    kind: dict[str, Any],
     ckpt: Path | None,
     data: Path | None,
     out: Path,
@@ -173,21 +219,19 @@ def _sweep(
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise ParameterError(f"--ckpt {ckpt} gives recipe, data, fold, seed and weights; {flags} would be ignored")
 
+    from tlprobe.backbones.partition import partition_of
     from tlprobe.studies import sweeps
 
     options = to_fit_options({"data": data, **given}) if ckpt is None else None
-    moved = data if ckpt is not None else None
     record: Record
-    with claimed(probe, out, overwrite=overwrite, block=block, ckpt=ckpt, data=data, given=given) as claim:
+    with claimed(probe, out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **kind) as claim:
+        asked = {**kind, "options": options, "data": data if ckpt is not None else None}
+        asked |= {"trials": trials, "device": device, "progress": progress}
         if probe == "cutoff":
-            record = sweeps.cutoff(
-                ckpt, after=block, options=options, data=moved, trials=trials, device=device, progress=progress
-            )
+            record = sweeps.cutoff(ckpt, after=asked.pop("block"), **asked)
         else:
-            call = sweeps.fuse if probe == "fuse" else sweeps.freeze
-            record = call(
-                ckpt, upto=block, options=options, data=moved, trials=trials, device=device, progress=progress
-            )
+            asked["partition"] = partition_of(asked.pop("by"), asked.pop("parts"))
+            record = (sweeps.fuse if probe == "fuse" else sweeps.freeze)(ckpt, **asked)
         for row in record.rows:
             typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}")
         claim.deliver(record)

@@ -32,8 +32,10 @@ from tlprobe.records import Record
 
 __all__ = ["X_LABELS", "draw"]
 
-X_LABELS = {"fuse": "pretrained up to", "freeze": "frozen up to", "cutoff": "network ends after"}
-"""What the x axis is, by probe."""
+X_LABELS = {"fuse": "pretrained", "freeze": "frozen", "cutoff": "network ends"}
+"""What is done to the network, by probe; a shape's word follows."""
+
+_SHAPES = {"prefix": "up to", "suffix": "from", "single": "alone:", "except": "all but"}
 
 _LEVELS: dict[str, tuple[str, str, Any]] = {
     "full": ("fully fine-tuned", "0.15", "--"),
@@ -67,7 +69,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     points: list[dict[str, Any]] = []
     for index, backbone in enumerate(backbones):
         rows = _of(record, backbone)
-        trials = [_distinct(row for row in rows if _is_point(row, probe=probe, block=block)) for block in blocks]
+        trials = [_distinct(row for row in rows if _is_point(row, record=record, block=block)) for block in blocks]
         points += [row for here in trials for row in here]
         _draw_points(ax, trials, look=series_look(index), label=readable(backbone) if several else None)
     epochs = values(_own(points, probe=probe), "epochs")
@@ -75,27 +77,36 @@ def draw(record: Record, *, ax: Axes) -> Axes:
         level = _distinct(row for row in _of(record, backbone) if row.get("treatment") == treatment)
         color = series_look(index).color if several else None
         _draw_level(ax, level, treatment=treatment, color=color, swept=epochs)
-    block_axis(ax, blocks, label=X_LABELS[probe])
+    block_axis(ax, blocks, label=_x_label(record))
     fields = ("accuracy", "ci_low", "ci_high")
     accuracy_axis(ax, [100 * number(row.get(field)) for row in record.rows for field in fields])
     legend_above(ax, note=scope(_own(points, probe=probe)))
     return ax
 
 
+def _x_label(record: Record) -> str:
+    """Say what was done to the network up to, from, alone in or in all but the blocks on the axis."""
+    what, rest, partition = X_LABELS[record.probe], record.params.get("rest"), record.params.get("partition")
+    word = "after" if record.probe == "cutoff" else _SHAPES[str(record.params.get("shape", "prefix"))]
+    about = [f"rest {rest}"] if rest not in (None, "random", "trained") else []
+    about += [f"parts equal by {str(partition).partition('/')[0]}"] if partition else []
+    return f"{what} {word}" + (f" ({', '.join(about)})" if about else "")
+
+
 def _of(record: Record, backbone: str) -> Rows:
     return [row for row in record.rows if str(row.get("backbone")) == backbone]
 
 
-def _is_point(row: dict[str, Any], *, probe: str, block: str) -> bool:
-    """Say whether a row is the trial of `probe` at `block`; some of those are the levels themselves."""
-    if row.get("block") != block:
-        return False
+def _is_point(row: dict[str, Any], *, record: Record, block: str) -> bool:
+    """Say whether a row is the trial of the sweep at `block`; some of those are the levels themselves."""
+    probe, prefix = record.probe, record.params.get("shape", "prefix") in (None, "prefix")
+    level = row.get("treatment")
     coincides = {
-        "fuse": row.get("treatment") == ("random" if block == "none" else "full"),
-        "freeze": row.get("treatment") == "full" and block == "none",
-        "cutoff": row.get("treatment") in ("full", "random"),  # the uncut network, whatever it started from
+        "fuse": level == ("random" if block == "none" else "full") if prefix else level in ("full", "random"),
+        "freeze": level == "full" and (block == "none" or not prefix),
+        "cutoff": level in ("full", "random"),  # the uncut network, whatever it started from
     }
-    return bool(row.get("treatment") == probe or coincides[probe])
+    return row.get("block") == block and bool(level == probe or coincides[probe])
 
 
 def _own(points: Rows, *, probe: str) -> Rows:

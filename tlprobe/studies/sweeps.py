@@ -9,16 +9,19 @@ import logging
 from pathlib import Path
 from typing import Any, Literal
 
+from tlprobe.backbones.partition import Partition
 from tlprobe.backbones.registry import build
 from tlprobe.errors import CheckpointError, ParameterError
+from tlprobe.probes.fuse import Rest
+from tlprobe.probes.selection import Shape
 from tlprobe.records import Record, provenance
-from tlprobe.studies.trials import NONE, Baseline, canonical, run_trial, starting_weights_of
-from tlprobe.train.config import Treatment
+from tlprobe.studies.points import Point, canonical, points_of
+from tlprobe.studies.trials import Baseline, run_trial, starting_weights_of
 from tlprobe.train.device import resolve_device
 from tlprobe.train.material import FitOptions, prepare, reload_material
 from tlprobe.train.run import Run
 
-__all__ = ["TRIALS_FOLDER", "Levels", "cutoff", "freeze", "fuse", "levels"]
+__all__ = ["TRIALS_FOLDER", "Levels", "cutoff", "freeze", "fuse", "kind_columns", "levels", "row_of"]
 
 TRIALS_FOLDER = "runs/trials"
 """Where trials live unless said otherwise: one place, so that sweeps share what coincides."""
@@ -26,8 +29,6 @@ TRIALS_FOLDER = "runs/trials"
 _log = logging.getLogger(__name__)
 
 Sweep = Literal["fuse", "freeze", "cutoff"]
-
-_REST: dict[Sweep, str | None] = {"fuse": "random", "freeze": "trained", "cutoff": None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,30 +61,39 @@ def levels(
         "fuse", ckpt, options=options, data=data, trials=Path(trials), device=device, progress=progress
     )
     return Levels(
-        full=run_trial(baseline, treatment="full", block=None, progress=progress),
-        random=run_trial(baseline, treatment="random", block=None, progress=progress),
+        full=run_trial(baseline, Point("full"), progress=progress),
+        random=run_trial(baseline, Point("random"), progress=progress),
     )
 
 
 def fuse(
     ckpt: Path | str | Run | None = None,
     *,
-    upto: str | None = None,
+    block: str | None = None,
+    shape: Shape = "prefix",
+    rest: Rest = "random",
+    partition: Partition | None = None,
     options: FitOptions | None = None,
     data: Path | str | None = None,
     trials: Path | str = TRIALS_FOLDER,
     device: str = "auto",
     progress: bool | None = None,
 ) -> Record:
-    """Train with pretrained weights up to a block, and random ones after it (Fig. 2b).
+    """Train with pretrained weights in some blocks only (Fig. 2b: those up to a block).
 
     Parameters
     ----------
     ckpt : path or Run, optional
         A fully fine-tuned run. It gives recipe, data, fold, seed and its *starting* weights, and is the
         fully fine-tuned level itself. Without it, `options` say all that, and that level is trained.
-    upto : str, optional
+    block : str, optional
         ``"none"`` or a block, inclusive; default: the whole sweep, and the random level.
+    shape : {"prefix", "suffix", "single", "except"}
+        Which blocks are pretrained: those up to `block`, from it on, it alone, all but it.
+    rest : {"random", "matched", "shuffled", "bn-stats"}
+        What the others get, see `tlprobe.probes.fuse`.
+    partition : Partition, optional
+        Sweep over parts of equal size, ``part1 ..``, in place of the named blocks.
     options : FitOptions, optional
         Only without `ckpt`.
     data : path, optional
@@ -98,33 +108,53 @@ def fuse(
     Returns
     -------
     record : Record
-        One row a point: ``block``, ``treatment`` (what the trial is, ``full`` and ``random`` where it
-        coincides with these), ``accuracy`` in [0, 1] of the last epoch on the held-out fold, ``n``,
-        ``ci_low``, ``ci_high`` (Wilson). Levels that are no point have ``block`` None.
+        One row a point: ``block``, ``shape``, ``rest``, ``partition``, ``treatment`` (what the trial is,
+        ``full`` and ``random`` where it coincides with these), ``accuracy`` in [0, 1] of the last epoch on the
+        held-out fold, ``n``, ``ci_low``, ``ci_high`` (Wilson). Levels that are no point have ``block`` None.
 
     Raises
     ------
     ParameterError
-        If `upto` names no block, or `ckpt` was not pretrained or is no fully fine-tuned run.
+        If `block` names no block, or `ckpt` was not pretrained or is no fully fine-tuned run.
     CheckpointError, DataError, DivergedError, ResourceError
         If a run, its data, or a training fails.
     """
-    return _sweep("fuse", ckpt, block=upto, options=options, data=data, trials=trials, device=device, progress=progress)
+    return _sweep(
+        "fuse",
+        ckpt,
+        block=block,
+        kind={"shape": shape, "rest": rest, "partition": partition},
+        options=options,
+        data=data,
+        trials=trials,
+        device=device,
+        progress=progress,
+    )
 
 
 def freeze(
     ckpt: Path | str | Run | None = None,
     *,
-    upto: str | None = None,
+    block: str | None = None,
+    shape: Shape = "prefix",
+    partition: Partition | None = None,
     options: FitOptions | None = None,
     data: Path | str | None = None,
     trials: Path | str = TRIALS_FOLDER,
     device: str = "auto",
     progress: bool | None = None,
 ) -> Record:
-    """Train with the blocks up to one frozen (Fig. 2c); parameters and result as in `fuse`."""
+    """Train with some blocks frozen (Fig. 2c: those up to a block); parameters and result as in `fuse`."""
     return _sweep(
-        "freeze", ckpt, block=upto, options=options, data=data, trials=trials, device=device, progress=progress
+        "freeze",
+        ckpt,
+        block=block,
+        kind={"shape": shape, "partition": partition},
+        options=options,
+        data=data,
+        trials=trials,
+        device=device,
+        progress=progress,
     )
 
 
@@ -140,7 +170,15 @@ def cutoff(
 ) -> Record:
     """Train networks that end after a block; parameters and result as in `fuse`, without ``"none"``."""
     return _sweep(
-        "cutoff", ckpt, block=after, options=options, data=data, trials=trials, device=device, progress=progress
+        "cutoff",
+        ckpt,
+        block=after,
+        kind={},
+        options=options,
+        data=data,
+        trials=trials,
+        device=device,
+        progress=progress,
     )
 
 
@@ -149,6 +187,7 @@ def _sweep(
     ckpt: Path | str | Run | None,
     *,
     block: str | None,
+    kind: dict[str, Any],
     options: FitOptions | None,
     data: Path | str | None,
     trials: Path | str,
@@ -158,24 +197,22 @@ def _sweep(
     baseline = _baseline(
         treatment, ckpt, options=options, data=data, trials=Path(trials), device=device, progress=progress
     )
-    names = baseline.block_names
-    whole = (NONE, *names) if treatment != "cutoff" else names
-    values = whole if block is None else (block,)
-    points: list[tuple[Treatment, str | None]] = [(treatment, value) for value in values]
-    levels: list[Treatment] = ["full"] if block is not None else ["full", "random"]
-    done = {canonical(item, value, block_names=names) for item, value in points}  # all checked before a training
-    points += [(level, None) for level in levels if (level, None) not in done]
+    points = points_of(treatment, block_names=baseline.block_names, block=block, **kind)
+    values = [str(point.block) for point in points]
+    done = {canonical(point, block_names=baseline.block_names) for point in points}
+    wanted = [Point("full")] if block is not None else [Point("full"), Point("random")]
+    points += [level for level in wanted if canonical(level, block_names=baseline.block_names) not in done]
     rows: list[dict[str, Any]] = []
-    for number, (item, value) in enumerate(points, start=1):
-        _log.info("%s %d/%d: %s", treatment, number, len(points), value or item)
-        run = run_trial(baseline, treatment=item, block=value, progress=progress)
-        rows.append(_row(run, block=value, rest=_REST[treatment]))
+    for number, point in enumerate(points, start=1):
+        _log.info("%s %d/%d: %s", treatment, number, len(points), point.block or point.treatment)
+        run = run_trial(baseline, point, progress=progress)
+        rows.append(row_of(run, point))
     config = baseline.config
     params = {
         "treatment": treatment,
-        "shape": "prefix",
+        **kind_columns(points[0]),
         "block": block,
-        "blocks": list(values),
+        "blocks": values,
         "backbone": config.backbone,
         "init": config.init,
         "fold": config.fold,
@@ -246,17 +283,25 @@ def _require_pretrained(treatment: Sweep, init: str, *, source: str) -> None:
         )
 
 
-def _row(run: Run, *, block: str | None, rest: str | None) -> dict[str, Any]:
+def kind_columns(point: Point) -> dict[str, Any]:
+    """Return the columns that say of which sweep a point is; None where they mean nothing."""
+    swept = point.block is not None
+    return {
+        "shape": point.shape if swept else None,
+        "rest": {"fuse": point.rest, "freeze": "trained"}.get(point.treatment) if swept else None,
+        "partition": None if point.partition is None else str(point.partition),
+    }
+
+
+def row_of(run: Run, point: Point) -> dict[str, Any]:
+    """Return a point's row of a sweep's record."""
     result = run.record.rows[0]
+    names = ("backbone", "init", "fold", "seed", "epochs", "accuracy", "n", "ci_low", "ci_high")
+    more = ("best_accuracy", "n_weights", "n_trained", "duration_s")
     return {
         "treatment": result["treatment"],
-        "shape": "prefix",
-        "block": block,
-        "rest": rest if block is not None else None,
-        **{name: result[name] for name in ("backbone", "init", "fold", "seed", "epochs", "accuracy", "n")},
-        **{
-            name: result[name]
-            for name in ("ci_low", "ci_high", "best_accuracy", "n_weights", "n_trained", "duration_s")
-        },
+        "block": point.block,
+        **kind_columns(point),
+        **{name: result[name] for name in (*names, *more)},
         "run": run.name,
     }

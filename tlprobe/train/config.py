@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tlprobe.audio.logmel import ImageSettings
+from tlprobe.backbones.partition import Partition
 from tlprobe.train.recipe import Recipe
 
 __all__ = ["TREATMENTS", "FitConfig", "Treatment"]
@@ -32,8 +33,15 @@ class FitConfig(BaseModel):
         The fold held out.
     seed : int
         Reaches every draw: random weights, head, batch order, augmentation.
-    treatment, block
-        What was done to the network before training, and at which block (None for full and random).
+    treatment : {"full", "random", "fuse", "freeze", "cutoff"}
+        What was done to the network before training.
+    blocks : tuple of str
+        To which blocks, input to output: those that kept their pretrained weights (fuse), those that are frozen,
+        those that are left of a cut network. Empty for full and random.
+    rest : str or None
+        What the other blocks of a fused network got, see `tlprobe.probes.fuse`.
+    partition : Partition or None
+        Where `blocks` are parts of equal size and not the named ones.
     data_hash : str
         Content hash of the data set.
     classes : tuple of str
@@ -52,7 +60,9 @@ class FitConfig(BaseModel):
     fold: int
     seed: int = Field(ge=0)
     treatment: Treatment
-    block: str | None
+    blocks: tuple[str, ...] = ()
+    rest: str | None = None
+    partition: Partition | None = None
     data_hash: str
     classes: tuple[str, ...]
     image: ImageSettings

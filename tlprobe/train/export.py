@@ -186,7 +186,9 @@ def _check(run: Run, *, to: str, out: Path) -> None:
     if library != to:
         raise ParameterError(f"{run.path} is a {run.config.backbone}, a network of {library}: give --to {library}")
     if run.config.treatment == "cutoff":
-        raise ParameterError(f"{run.path} is cut after {run.config.block}: no network of {library} is; give --to onnx")
+        raise ParameterError(
+            f"{run.path} is cut after {run.config.blocks[-1]}: no network of {library} is; give --to onnx"
+        )
 
 
 def _describe(run: Run, *, state: StateName | int, to: str, file: Path) -> dict[str, Any]:
@@ -222,7 +224,7 @@ def _describe(run: Run, *, state: StateName | int, to: str, file: Path) -> dict[
         "fold": config.fold,
         "seed": config.seed,
         "treatment": config.treatment,
-        "block": config.block,
+        "blocks": list(config.blocks),
         "result": {name: result[name] for name in ("accuracy", "ci_low", "ci_high", "n", "epochs", "best_epoch")},
         "provenance": provenance(data={"name": run.source.name, "hash": run.source.hash}),
     }

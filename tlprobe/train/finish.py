@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import torch
 from torch.nn import functional
 
 from tlprobe.manifest import entry_of
+from tlprobe.numerics.cross_fitting import cross_fitted
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.config import FitConfig
+from tlprobe.train.held_out import HELD_OUT, HeldOut
 from tlprobe.train.keeper import Keeper
 from tlprobe.train.loop import Trainer
 from tlprobe.train.material import Material
@@ -35,6 +38,12 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         classes=config.classes,
         probabilities=functional.softmax(logits.double(), dim=1).numpy(),
     )
+    held_out = HeldOut(
+        clips=predictions.clips,
+        groups=tuple(dataset.clips[i].group for i in index),
+        labels=dataset.labels[index],
+        logits=np.stack(keeper.held_out),
+    )
     n = len(index)
     low, high = wilson_interval(predictions.n_correct, n)
     best = max(keeper.history, key=lambda result: result.held_out_accuracy)
@@ -43,7 +52,9 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "backbone": config.backbone,
         "init": config.init,
         "treatment": config.treatment,
-        "block": config.block,
+        "blocks": "+".join(config.blocks) or None,
+        "rest": config.rest,
+        "partition": None if config.partition is None else str(config.partition),
         "fold": config.fold,
         "seed": config.seed,
         "epochs": config.recipe.epochs,
@@ -52,6 +63,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "ci_high": high,
         "best_accuracy": best.held_out_accuracy,
         "best_epoch": best.epoch,
+        "cross_fitted_accuracy": _cross_fitted_accuracy(held_out),
         "n": n,
         "n_train": len(split.train_index),
         "n_padded": material.images.n_padded,
@@ -82,7 +94,15 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
             "best.safetensors": keeper.best,
             "history.csv": (keeper.out / "history.csv").read_bytes(),
             "predictions.csv": predictions.to_csv().encode(),
+            HELD_OUT: held_out.to_bytes(),
         }
     )
     record.save(keeper.out)
     discard_states(keeper.out)
+
+
+def _cross_fitted_accuracy(held_out: HeldOut) -> float | None:
+    """Return None where all held-out clips are of one recording."""
+    if len(set(held_out.groups)) < 2:
+        return None
+    return float(cross_fitted(held_out.correct, held_out.groups).mean())

@@ -5,6 +5,7 @@ for people, ``history.csv``, and the epochs that were asked for.
 """
 
 import dataclasses
+import io
 import logging
 import shutil
 import signal
@@ -12,10 +13,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tlprobe.errors import ResourceError, StoppedError
 from tlprobe.files import write_atomic
 from tlprobe.manifest import Entry, entry_of, write_manifest
 from tlprobe.records import dump_json, table_csv
+from tlprobe.train.held_out import packed
 from tlprobe.train.kept import epoch_name
 from tlprobe.train.loop import Trainer
 from tlprobe.train.processes import Processes
@@ -63,6 +68,8 @@ class Keeper:
         Manifest entries of what is in the run directory for good.
     best : bytes
         The best epoch's state as a safetensors file; empty before the first epoch is over.
+    held_out : list of np.ndarray [shape=(n_held_out, n_classes), float16]
+        Logits of each finished epoch, see `tlprobe.train.held_out`.
     """
 
     def __init__(
@@ -79,6 +86,7 @@ class Keeper:
         self.history: list[EpochResult] = []
         self.files: dict[str, Entry] = {}
         self.best = b""
+        self.held_out: list[npt.NDArray[np.float16]] = []
         self._flag, self._processes = flag, processes
         self._writes = processes.rank == 0
         self._saved_at = time.monotonic()
@@ -100,6 +108,7 @@ class Keeper:
         """Take over where a state left off; the trainer has been restored to it."""
         self.history = [EpochResult(**row) for row in saved.history]
         self.files = dict(saved.files)
+        self.held_out = list(np.load(io.BytesIO(saved.held_out), allow_pickle=False)) if saved.held_out else []
         self.best = saved.best or (state_bytes(self.trainer.model.original_state()) if saved.best_epoch else b"")
         if self._writes:
             self._write_history()
@@ -136,6 +145,7 @@ class Keeper:
             After a signal.
         """
         self.history.append(result)
+        self.held_out.append(packed(self.trainer.held_out_logits))
         if self._writes:
             if self.best_epoch == result.epoch:
                 self.best = state_bytes(self.trainer.model.original_state())
@@ -162,6 +172,7 @@ class Keeper:
                 trainer=state,
                 best_epoch=best_epoch,
                 best=self.best if apart else None,
+                held_out=_stacked(self.held_out) if self.held_out else b"",
             )
             save_state(self.out, saved)
         self._processes.wait()
@@ -179,6 +190,12 @@ class Keeper:
         if self.history:
             text = table_csv([dataclasses.asdict(result) for result in self.history])
             write_atomic(self.out / "history.csv", text, make_folder=False)
+
+
+def _stacked(logits: list[npt.NDArray[np.float16]]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.stack(logits), allow_pickle=False)
+    return buffer.getvalue()
 
 
 def require_space(out: Path, *, n_bytes: int, n_kept: int) -> None:

@@ -75,6 +75,8 @@ class Trainer:
         Finished epochs, and finished steps of the next one.
     n_steps : int
         Steps of an epoch.
+    held_out_logits : torch.Tensor [shape=(n_held_out, n_classes), float32, on the CPU]
+        After the last epoch that this process finished; empty before.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Trainer:
         device = setting.device
         self.scaler = torch.amp.GradScaler(device.type, enabled=setting.precision is torch.float16)
         self.epoch = self.step = 0
+        self.held_out_logits = torch.empty(0)
         # Per step: the loss summed over its clips, how many were right. On the device, so that no step waits.
         self._losses = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
         self._right = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
@@ -198,7 +201,7 @@ class Trainer:
         self.train_epoch(self.begin_epoch(), on_step=on_step)
         lr = self._rates[0]
         train_loss, train_accuracy = self.so_far()
-        logits = self.predict(self.split.held_out_index)
+        logits = self.held_out_logits = self.predict(self.split.held_out_index)
         target = torch.from_numpy(self.split.labels[self.split.held_out_index])
         held_out_loss = functional.cross_entropy(logits, target).item()
         if not math.isfinite(held_out_loss):

@@ -22,7 +22,16 @@ from tlprobe.train.config import FitConfig
 from tlprobe.train.recipe import Recipe, load_recipe
 from tlprobe.train.run import DataSource, Run
 
-__all__ = ["FitOptions", "Material", "Prepared", "load_material", "prepare", "reload_material"]
+__all__ = [
+    "Definition",
+    "FitOptions",
+    "Material",
+    "Prepared",
+    "define",
+    "load_material",
+    "prepare",
+    "reload_material",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +123,30 @@ class FitOptions:
 
 
 @dataclasses.dataclass(frozen=True)
+class Definition:
+    """A training as it is defined, before any image is computed.
+
+    Parameters
+    ----------
+    config : FitConfig
+        Treatment ``full``, or ``random`` without starting weights.
+    dataset : Dataset
+    source : DataSource
+        How to open it again.
+    starting : StartingWeights
+        Loaded into `model` already.
+    model : BlockedCNN
+        At its start.
+    """
+
+    config: FitConfig
+    dataset: Dataset
+    source: DataSource
+    starting: StartingWeights
+    model: BlockedCNN
+
+
+@dataclasses.dataclass(frozen=True)
 class Prepared:
     """A training that could begin: its definition, its material, and the network at its start.
 
@@ -167,7 +200,7 @@ def reload_material(
     return Material(dataset=dataset, source=run.source, settings=settings, images=images, variants=variants)
 
 
-def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
+def define(options: FitOptions) -> Definition:
     """Check all options, open the data, and build the network at its start.
 
     Raises
@@ -192,16 +225,28 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
         fold=options.fold,
         seed=options.seed,
         treatment="random" if starting.state is None else "full",
-        block=None,
         data_hash=dataset.content_hash,
         classes=dataset.classes,
         image=settings,
         recipe=recipe,
     )
+    return Definition(config=config, dataset=dataset, source=source, starting=starting, model=model)
+
+
+def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
+    """Define a training, and compute the images of its data set or find them in the cache.
+
+    Raises
+    ------
+    ParameterError, DataError, CheckpointError
+        As `define`; or a recording cannot be used.
+    """
+    found = define(options)
+    dataset, settings, source = found.dataset, found.config.image, found.source
     images = load_images(dataset, settings, progress=progress)
-    variants = _variants(dataset, settings, recipe, source=source, progress=progress)
+    variants = _variants(dataset, settings, found.config.recipe, source=source, progress=progress)
     material = Material(dataset=dataset, source=source, settings=settings, images=images, variants=variants)
-    return Prepared(config=config, material=material, starting=starting, model=model)
+    return Prepared(config=found.config, material=material, starting=found.starting, model=found.model)
 
 
 def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:

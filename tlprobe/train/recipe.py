@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from tlprobe.data.augment import Augmentation, refuse_switch
 from tlprobe.errors import ParameterError
 
-__all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe"]
+__all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe", "load_yaml"]
 
 RECIPES = ("quick", "paper", "paper-scratch")
 
@@ -164,28 +164,46 @@ def explain_validation(error: ValidationError, *, choices: Iterable[str] = ()) -
     return "; ".join(problems)
 
 
+def load_yaml(file: Path, *, kind: str) -> dict[str, Any]:
+    """Read a YAML file that holds one table; `kind` (recipe, study) names it in errors.
+
+    Raises
+    ------
+    ParameterError
+        If it is missing, too large, no YAML or no table; aliases and keys that stand twice are refused.
+    """
+    try:
+        if not file.is_file():
+            raise ParameterError(f"{kind} {file} is {'no file' if file.exists() else 'missing'}")
+        if file.stat().st_size > _MAX_YAML_BYTES:
+            raise ParameterError(f"{kind} {file} is larger than 1 MiB; that is no {kind}")
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{kind} {file} cannot be read: {error}") from error
+    return _parse(text, source=f"{kind} {file}")
+
+
 def _read(recipe: str | Path) -> dict[str, Any]:
     if recipe in RECIPES:
         text = resources.files("tlprobe.train").joinpath("recipes", f"{recipe}.yaml").read_text(encoding="utf-8")
-    else:
-        path = Path(recipe)
-        try:
-            if not path.is_file():
-                raise ParameterError(
-                    f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file"
-                )
-            if path.stat().st_size > _MAX_YAML_BYTES:
-                raise ParameterError(f"recipe {path} is larger than 1 MiB; that is no recipe")
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ParameterError(f"recipe {path} cannot be read: {error}") from error
+        return _parse(text, source=f"recipe {recipe}")
+    try:
+        is_file = Path(recipe).is_file()
+    except OSError as error:  # a name that is too long for one
+        raise ParameterError(f"recipe {recipe} cannot be read: {error}") from error
+    if not is_file:
+        raise ParameterError(f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file")
+    return load_yaml(Path(recipe), kind="recipe")
+
+
+def _parse(text: str, *, source: str) -> dict[str, Any]:
     try:
         values = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
     except (yaml.YAMLError, RecursionError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Beside its own errors, PyYAML lets through what int(), date() and the like raise: "lr: 2024-13-45".
-        raise ParameterError(f"recipe {recipe} is no valid YAML: {' '.join(str(error).split())}") from error
+        raise ParameterError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ParameterError(f"recipe {recipe} must be a table of names and values")
+        raise ParameterError(f"{source} must be a table of names and values")
     return values
 
 

@@ -9,6 +9,7 @@ from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.manifest import MANIFEST, check_entry, entry_of
 from tlprobe.records import dump_json
 from tlprobe.train.config import FitConfig
+from tlprobe.train.held_out import HELD_OUT
 from tlprobe.train.keeper import Keeper
 from tlprobe.train.run import is_finished, read_config
 from tlprobe.train.states import Saved, discard_states, list_states, load_state
@@ -26,6 +27,7 @@ _RUN_FILES = (
     "init.safetensors",
     "history.csv",
     "predictions.csv",
+    HELD_OUT,
     "config.json",
 )
 _RUN_FOLDERS = ("epochs", "tensorboard")

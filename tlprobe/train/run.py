@@ -8,6 +8,7 @@
 ``epochs/0005.safetensors``  the state after epoch 5, when asked for
 ``history.csv``           one row an epoch
 ``predictions.csv``       one row a held-out clip: label, prediction, one probability a class
+``held_out.safetensors``  logits of every held-out clip after every epoch, see `tlprobe.train.held_out`
 ``record.json``           the result; written last, so where it is, the run is finished
 ``resume/``               only while training: the last two states, see `tlprobe.train.states`
 ``manifest.json``         size and SHA-256 of each of these files; what is read is checked against it
@@ -34,6 +35,7 @@ from tlprobe.errors import CheckpointError, DataError
 from tlprobe.manifest import read_verified
 from tlprobe.records import Record
 from tlprobe.train.config import FitConfig
+from tlprobe.train.held_out import HELD_OUT, HeldOut
 from tlprobe.train.kept import epoch_name, kept_epochs
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.recipe import explain_validation
@@ -50,7 +52,7 @@ __all__ = [
     "state_bytes",
 ]
 
-RUN_SCHEMA = 2
+RUN_SCHEMA = 3
 """Version of the layout of a run directory; a reader refuses another one."""
 
 StateName = Literal["init", "weights", "best"]
@@ -203,7 +205,8 @@ class Run:
             n_classes=len(config.classes),
             seed=config.seed,
             image_shape=self.image_shape,
-            cut_after=config.block if config.treatment == "cutoff" else None,
+            cut_after=config.blocks[-1] if config.treatment == "cutoff" else None,
+            partition=config.partition,
         )
         model.load_original_state(self.state(name), head=True)
         return model.eval()
@@ -218,6 +221,16 @@ class Run:
         """
         read_verified(self.path, "predictions.csv")
         return Predictions.read(self.path / "predictions.csv", classes=self.config.classes)
+
+    def held_out(self) -> HeldOut:
+        """Read what the run said of its held-out clips after every epoch.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or damaged.
+        """
+        return HeldOut.from_bytes(read_verified(self.path, HELD_OUT), source=str(self.path / HELD_OUT))
 
 
 def is_finished(path: Path) -> bool:

@@ -6,6 +6,7 @@ whole or not at all, lists the digest of each of its files, and needs no file ou
     progress.json      epoch, step, the history so far, which epoch was best
     trainer.pt         network, optimiser, schedule, losses of the epoch in progress
     best.safetensors   the best epoch's network, where that is not the one in trainer.pt
+    held_out.npy       held-out logits of the finished epochs; empty before the first is over
 
 The last two are kept: when the newest does not pass its digests, the one before it does the work.
 Nothing here needs torch.
@@ -31,9 +32,9 @@ KEPT = 2
 """States that stay on the disk."""
 
 _FOLDER = "resume"
-_SCHEMA = 1
+_SCHEMA = 2
 _NAME = re.compile(r"(\d{5,})-(\d{6,})")
-_PROGRESS, _TRAINER, _BEST = "progress.json", "trainer.pt", "best.safetensors"
+_PROGRESS, _TRAINER, _BEST, _HELD_OUT = "progress.json", "trainer.pt", "best.safetensors", "held_out.npy"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Saved:
         None before the first epoch is over.
     best : bytes or None
         The best epoch's network; None where `trainer` is of the end of that epoch.
+    held_out : bytes
+        Held-out logits of the finished epochs as an ``.npy`` file; empty before the first is over.
     """
 
     epoch: int
@@ -66,6 +69,7 @@ class Saved:
     trainer: bytes
     best_epoch: int | None = None
     best: bytes | None = None
+    held_out: bytes = b""
 
 
 def save_state(out: Path, saved: Saved) -> Path:
@@ -103,7 +107,11 @@ def save_state(out: Path, saved: Saved) -> Path:
         "history": [dict(row) for row in saved.history],
         "best_epoch": saved.best_epoch,
     }
-    contents = {_PROGRESS: (json.dumps(progress, indent=1) + "\n").encode(), _TRAINER: saved.trainer}
+    contents = {
+        _PROGRESS: (json.dumps(progress, indent=1) + "\n").encode(),
+        _TRAINER: saved.trainer,
+        _HELD_OUT: saved.held_out,
+    }
     if saved.best is not None:
         contents[_BEST] = saved.best
     write_verified_folder(folder, contents)
@@ -165,6 +173,7 @@ def _read(folder: Path) -> Saved:
             trainer=read_verified(folder, _TRAINER),
             best_epoch=body["best_epoch"],
             best=read_verified(folder, _BEST) if best_is_apart else None,
+            held_out=read_verified(folder, _HELD_OUT),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{folder / _PROGRESS} is incomplete: {type(error).__name__}: {error}") from error

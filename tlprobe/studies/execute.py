@@ -1,0 +1,64 @@
+"""One trial of a study, in this process: images and starting weights are loaded once and kept."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from tlprobe.studies.plan import Plan, Planned
+from tlprobe.studies.trials import Baseline, run_trial
+from tlprobe.train.device import resolve_device
+from tlprobe.train.material import Prepared, prepare
+from tlprobe.train.run import Run
+
+__all__ = ["Executor"]
+
+
+class Executor:
+    """Run trials of one study, one after the other.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of which study.
+    trials : Path
+        Where runs live.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+    progress : bool or None
+        None shows bars on a terminal only.
+    """
+
+    def __init__(self, plan: Plan, *, trials: Path, device: str, progress: bool | None = None) -> None:
+        self._plan, self._trials, self._progress = plan, trials, progress
+        self._device: torch.device = resolve_device(device)
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+
+    def run(self, trial: Planned) -> Run:
+        """Train a trial, or find it finished, or go on with it.
+
+        Raises
+        ------
+        TlprobeError
+            Whatever its training raises.
+        """
+        options = trial.options
+        key = options.backbone, str(options.weights)
+        if key not in self._prepared:
+            self._prepared[key] = prepare(options, progress=self._progress)
+        prepared = self._prepared[key]
+        config = prepared.config.model_copy(update={"fold": trial.config.fold, "seed": trial.config.seed})
+        baseline = Baseline(
+            config=config,
+            block_names=self._plan.block_names[options.backbone],
+            material=prepared.material,
+            starting=prepared.starting,
+            full=None,
+            folder=self._trials,
+            device=self._device,
+        )
+        return run_trial(baseline, trial.points[0], progress=self._progress)
+
+
+Report = Callable[[Planned, str | None], None]
+"""Called after each trial: with None, or with the reason why it failed."""

@@ -1,0 +1,201 @@
+"""From a study to its trials: which points there are, which training each is, and how long they may take."""
+
+import dataclasses
+import itertools
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+from tlprobe.errors import CheckpointError
+from tlprobe.studies.points import Point, TrialKind, canonical, points_of
+from tlprobe.studies.study_file import Study
+from tlprobe.studies.trials import trial_config, trial_name
+from tlprobe.train.config import FitConfig
+from tlprobe.train.material import FitOptions, define
+from tlprobe.train.run import Run, is_finished
+
+__all__ = ["Estimate", "Plan", "Planned", "estimate", "plan_study"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """One trial of a study, and the points it stands for.
+
+    Parameters
+    ----------
+    name : str
+        Of its run directory.
+    config : FitConfig
+        What defines it.
+    options : FitOptions
+        From which its data and starting weights are loaded.
+    points : tuple of Point
+        At least one.
+    """
+
+    name: str
+    config: FitConfig
+    options: FitOptions
+    points: tuple[Point, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The trials of a study, in the order they are run.
+
+    Parameters
+    ----------
+    study : Study
+    trials : tuple of Planned
+        Each training once.
+    block_names : dict of str to tuple of str
+        By network.
+    """
+
+    study: Study
+    trials: tuple[Planned, ...]
+    block_names: Mapping[str, tuple[str, ...]]
+
+    @property
+    def n_points(self) -> int:
+        """Points of the grid; several may be one trial."""
+        return sum(len(trial.points) for trial in self.trials)
+
+
+def plan_study(study: Study) -> Plan:
+    """Return the trials of a study; no image is computed and nothing is trained.
+
+    Parameters
+    ----------
+    study : Study
+
+    Returns
+    -------
+    plan : Plan
+        Fold by fold, seed by seed: a study that is stopped half-way has whole folds.
+
+    Raises
+    ------
+    ParameterError, DataError, CheckpointError
+        If data, weights or recipe cannot be used, or a network has no such fold or block.
+    """
+    found: dict[str, Planned] = {}
+    block_names: dict[str, tuple[str, ...]] = {}
+    bases: dict[tuple[str, str], tuple[FitConfig, FitOptions]] = {}
+    folds: Sequence[int] = ()
+    for network, init in itertools.product(study.networks, study.inits):
+        options = _options(study, network=network, init=init, fold=1 if study.folds == "all" else study.folds[0])
+        definition = define(options)
+        folds = definition.dataset.folds if study.folds == "all" else study.folds
+        for fold in folds:
+            definition.dataset.split(fold)
+        bases[network, init] = (definition.config, options)
+        block_names[network] = definition.model.block_names
+    for fold, seed, (network, init) in itertools.product(folds, study.seeds, bases):
+        base, options = bases[network, init]
+        config = base.model_copy(update={"fold": fold, "seed": seed})
+        here = dataclasses.replace(options, fold=fold, seed=seed)
+        for point in _points(study, block_names[network], init=init):
+            kind = canonical(point, block_names=block_names[network])
+            if init == "random" and kind.treatment == "full":
+                kind = TrialKind("random")  # there is nothing else that it could start from
+            trial = trial_config(config, kind)
+            name = trial_name(trial)
+            before = found[name].points if name in found else ()
+            if point not in before:
+                found[name] = Planned(name, trial, found[name].options if before else here, (*before, point))
+    return Plan(study=study, trials=tuple(found.values()), block_names=block_names)
+
+
+def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:
+    same = ("data", "esc10", "data_seed", "recipe", "changes", "sr", "clip_s", "width", "channels")
+    return FitOptions(
+        backbone=network,
+        weights=init,
+        fold=fold,
+        seed=study.seeds[0],
+        **{name: getattr(study, name) for name in same},
+    )
+
+
+def _points(study: Study, names: tuple[str, ...], *, init: str) -> list[Point]:
+    points: list[Point] = []
+    for item in study.treatments:
+        if item.treatment in ("full", "random"):
+            points.append(Point(item.treatment))
+        elif init != "random" or item.treatment == "cutoff":  # from random weights nothing is fused or frozen
+            blocks: Sequence[str | None] = (None,) if item.blocks == "all" else item.blocks
+            for block in blocks:
+                points += points_of(
+                    item.treatment,
+                    block_names=names,
+                    block=block,
+                    shape=item.shape,
+                    rest=item.rest,
+                    partition=item.divided,
+                )
+    return list(dict.fromkeys(points))
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What is left of a study.
+
+    Parameters
+    ----------
+    finished, missing : tuple of str
+        Names of trials.
+    seconds : float or None
+        Of training for the missing ones, one after the other; None where nothing similar is finished.
+    """
+
+    finished: tuple[str, ...]
+    missing: tuple[str, ...]
+    seconds: float | None
+
+
+def estimate(plan: Plan, *, trials: Path) -> Estimate:
+    """Say which trials are finished, and how long the others may take.
+
+    An epoch of a missing trial is taken to last as long as one of the finished trials of its network and
+    treatment, else of its network, that are on the same clips.
+
+    Parameters
+    ----------
+    plan : Plan
+    trials : Path
+        Where runs live, of other studies as well.
+    """
+    by_kind: dict[tuple[str, ...], list[float]] = {}
+    data = {(trial.config.data_hash, trial.config.image) for trial in plan.trials}
+    for folder in sorted(trials.glob("*/")):
+        if not is_finished(folder):
+            continue
+        try:
+            run = Run.load(folder)
+            row = run.record.rows[0]
+        except CheckpointError as error:
+            _log.warning("%s", error)
+            continue
+        if (run.config.data_hash, run.config.image) in data:
+            seconds = float(row["duration_s"]) / int(row["epochs"])
+            for key in _keys(run.config):
+                by_kind.setdefault(key, []).append(seconds)
+    finished = tuple(trial.name for trial in plan.trials if is_finished(trials / trial.name))
+    missing = [trial for trial in plan.trials if trial.name not in finished]
+    total: float | None = 0.0
+    for trial in missing:
+        known = next((by_kind[key] for key in _keys(trial.config) if key in by_kind), None)
+        total = None if known is None or total is None else total + fmean(known) * trial.config.recipe.epochs
+    return Estimate(finished=finished, missing=tuple(trial.name for trial in missing), seconds=total)
+
+
+def _keys(config: FitConfig) -> list[tuple[str, ...]]:
+    return [
+        (config.backbone, config.treatment, *config.blocks),
+        (config.backbone, config.treatment),
+        (config.backbone,),
+    ]

@@ -1,0 +1,186 @@
+"""Run a study: what is missing is trained, what fails is told, and one record has all points.
+
+The record's rows are the grid, a missing or failed point included: what is not there is seen not to be there.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tlprobe.errors import ParameterError, TlprobeError
+from tlprobe.files import lock_folder
+from tlprobe.records import Record, provenance
+from tlprobe.studies.engine_local import run_here, run_in_workers
+from tlprobe.studies.plan import Plan, Planned, estimate, plan_study
+from tlprobe.studies.study_file import Engine, Study
+from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
+from tlprobe.train.progress import duration
+from tlprobe.train.run import Run, is_finished
+
+__all__ = ["run_study", "study_record"]
+
+_log = logging.getLogger(__name__)
+
+
+def run_study(
+    study: Study,
+    *,
+    out: Path | str,
+    trials: Path | str = TRIALS_FOLDER,
+    engine: Engine | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> Record:
+    """Run the trials of a study that are not finished yet.
+
+    Parameters
+    ----------
+    study : Study
+        See `tlprobe.studies.study_file.load_study`.
+    out : path
+        Gets the record, after each trial anew; held by this process alone.
+    trials : path
+        Where runs live; finished ones are found there and never redone, of other studies as well.
+    engine : Engine, optional
+        Default: the study's.
+    device : {"auto", "cpu", "cuda"}
+        Where to train.
+    progress : bool or None
+        None shows bars on a terminal only.
+
+    Returns
+    -------
+    record : Record
+        One row a point, see `study_record`.
+
+    Raises
+    ------
+    ParameterError
+        If the study cannot be planned, or `out` holds another one.
+    ResourceError
+        If another process runs a study in `out`.
+    StoppedError
+        After a signal; what is finished is kept, what was in progress is saved.
+    TlprobeError
+        If trials failed: after all others were run, and with their reasons in the record.
+    """
+    out, trials, engine = Path(out), Path(trials), engine or study.engine
+    plan = plan_study(study)
+    with lock_folder(out):
+        _require_same(out, study)
+        left = estimate(plan, trials=trials)
+        missing = set(left.missing)
+        wanted = [trial for trial in plan.trials if trial.name in missing]
+        _log.info("%d trials, %d finished", len(plan.trials), len(left.finished))
+        failed: dict[str, str] = {}
+        began = time.perf_counter()
+        n_done = 0
+
+        def report(trial: Planned, reason: str | None) -> None:
+            nonlocal n_done
+            n_done += 1
+            if reason is not None:
+                failed[trial.name] = reason
+                _log.warning("%s failed: %s", trial.name, reason)
+            elapsed = time.perf_counter() - began
+            rest = elapsed / n_done * (len(wanted) - n_done)
+            _log.info("%d/%d trials, %s left: %s", n_done, len(wanted), duration(rest), trial.name)
+            study_record(plan, trials=trials, failed=failed).save(out)
+
+        if engine.jobs == 1:
+            run_here(plan, wanted, trials=trials, device=device, report=report, progress=progress)
+        else:
+            run_in_workers(plan, wanted, trials=trials, device=device, report=report, jobs=engine.jobs)
+        record = study_record(plan, trials=trials, failed=failed)
+        record.save(out)
+    if failed:
+        name, reason = next(iter(failed.items()))
+        raise TlprobeError(f"{len(failed)} of {len(plan.trials)} trials failed, the others are done: {name}: {reason}")
+    return record
+
+
+def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None = None) -> Record:
+    """Return the record of a study as it stands.
+
+    Parameters
+    ----------
+    plan : Plan
+    trials : Path
+        Where runs live.
+    failed : mapping of str to str, optional
+        Reasons, by trial.
+
+    Returns
+    -------
+    record : Record
+        One row a point, fold and seed: ``status`` (``finished``, ``failed``, ``missing``), ``reason``, what the
+        point is, and the result of its trial; its values are None where it is not finished.
+    """
+    failed = failed or {}
+    rows = []
+    source: dict[str, Any] | None = None
+    for trial in plan.trials:
+        run = Run.load(trials / trial.name) if is_finished(trials / trial.name) else None
+        result: Mapping[str, Any] = {} if run is None else run.record.rows[0]
+        if run is not None:
+            source = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
+        status = "finished" if run is not None else "failed" if trial.name in failed else "missing"
+        config = trial.config
+        for point in trial.points:
+            rows.append(
+                {
+                    "status": status,
+                    "reason": failed.get(trial.name) if run is None else None,
+                    "sweep": point.treatment,
+                    "treatment": config.treatment,
+                    "block": point.block,
+                    **kind_columns(point),
+                    "backbone": config.backbone,
+                    "init": config.init,
+                    "fold": config.fold,
+                    "seed": config.seed,
+                    "epochs": config.recipe.epochs,
+                    **{name: result.get(name) for name in _RESULTS},
+                    "run": trial.name,
+                }
+            )
+    params = {
+        "study": _definition(plan.study),
+        "block_names": {network: list(names) for network, names in plan.block_names.items()},
+        "n_trials": len(plan.trials),
+    }
+    return Record("study", params, rows, provenance(data=source))
+
+
+_RESULTS = (
+    "accuracy",
+    "best_accuracy",
+    "best_epoch",
+    "cross_fitted_accuracy",
+    "n",
+    "n_train",
+    "ci_low",
+    "ci_high",
+    "n_weights",
+    "n_trained",
+    "duration_s",
+)
+
+
+def _definition(study: Study) -> dict[str, Any]:
+    """Return what a study is; where its data lie and what runs it is no part of that."""
+    return study.model_dump(mode="json", exclude={"engine", "data"})
+
+
+def _require_same(out: Path, study: Study) -> None:
+    if not (out / "record.json").is_file():
+        return
+    found = Record.load(out)
+    if found.probe != "study":
+        raise ParameterError(f"{out} holds the result of {found.probe}; give another --out")
+    there, asked = dict(found.params.get("study") or {}), _definition(study)
+    differing = sorted(name for name in {*there, *asked} if there.get(name) != asked.get(name))
+    if differing:
+        raise ParameterError(f"{out} holds a study with other {', '.join(differing)}; give another --out")

@@ -1,0 +1,221 @@
+"""The study file: an experiment grid that a person writes down, as YAML.
+
+::
+
+    data: ../ESC-50              # from this file's folder; without it, the built-in clips
+    networks: [efficientnet_lite0]
+    inits: [imagenet, random]    # random takes part in full and cutoff: there is nothing to fuse or freeze
+    folds: [4]                   # or all
+    seeds: [0, 1]
+    treatments:
+      - full
+      - fuse                     # the whole sweep
+      - fuse: {shape: single, rest: matched, blocks: [block2, block3]}
+      - freeze: {partition: params, parts: 4}
+      - cutoff: {blocks: [block2, block3]}
+    recipe: quick
+    changes: {epochs: 3}
+    engine: {name: local, jobs: 2}
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from tlprobe.backbones.partition import Partition, partition_of
+from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
+from tlprobe.errors import ParameterError
+from tlprobe.probes.fuse import Rest
+from tlprobe.probes.selection import Shape
+from tlprobe.train.config import TREATMENTS, Treatment
+from tlprobe.train.recipe import explain_validation, load_recipe, load_yaml
+
+__all__ = ["Engine", "Study", "TreatmentSpec", "load_study"]
+
+_STRICT = ConfigDict(frozen=True, extra="forbid")
+
+
+class TreatmentSpec(BaseModel):
+    """One entry of ``treatments``: a level, or a sweep over blocks.
+
+    Attributes
+    ----------
+    treatment : {"full", "random", "fuse", "freeze", "cutoff"}
+    blocks : "all" or tuple of str
+        Values of the sweep; ``none`` is one, for fuse and freeze.
+    shape, rest
+        See `tlprobe.probes.selection` and `tlprobe.probes.fuse`.
+    partition : {"blocks", "params", "macs", "layers"}
+        The named blocks, or parts of equal size.
+    parts : int >= 2 or None
+        How many parts.
+    """
+
+    model_config = _STRICT
+
+    treatment: Treatment
+    blocks: Literal["all"] | tuple[str, ...] = "all"
+    shape: Shape = "prefix"
+    rest: Rest = "random"
+    partition: Literal["blocks", "params", "macs", "layers"] = "blocks"
+    parts: int | None = Field(default=None, ge=2)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short_form(cls, value: Any) -> Any:
+        if isinstance(value, dict) and "treatment" in value:  # as a study is handed to a worker process
+            return value
+        if isinstance(value, str):
+            value = {value: {}}
+        if not isinstance(value, dict) or len(value) != 1:
+            raise ValueError("must be the name of a treatment, or one name with a table of values")
+        [(treatment, values)] = value.items()
+        if treatment not in TREATMENTS:
+            raise ValueError(f"unknown treatment; choose from {', '.join(TREATMENTS)}")
+        if not isinstance(values or {}, dict):
+            raise ValueError(f"{treatment} needs a table of values")
+        return {"treatment": treatment, **(values or {})}
+
+    @model_validator(mode="after")
+    def _has_nothing_that_means_nothing(self) -> "TreatmentSpec":
+        given = self.model_fields_set - {"treatment"}
+        allowed = {
+            "full": set(),
+            "random": set(),
+            "cutoff": {"blocks"},
+            "freeze": {"blocks", "shape", "partition", "parts"},
+            "fuse": {"blocks", "shape", "rest", "partition", "parts"},
+        }[self.treatment]
+        if given - allowed:
+            raise ValueError(f"{self.treatment} takes {', '.join(sorted(allowed)) or 'no values'}")
+        if not self.blocks:
+            raise ValueError("blocks is empty")
+        partition_of(self.partition, self.parts)
+        return self
+
+    @property
+    def divided(self) -> Partition | None:
+        """The partition; None for named blocks."""
+        return partition_of(self.partition, self.parts)
+
+
+class Engine(BaseModel):
+    """Where trials run.
+
+    Attributes
+    ----------
+    name : {"local"}
+        In this process, or in worker processes on this machine.
+    jobs : int >= 1
+        Trials at a time.
+    """
+
+    model_config = _STRICT
+
+    name: Literal["local"] = "local"
+    jobs: int = Field(default=1, ge=1)
+
+
+class Study(BaseModel):
+    """A grid of trainings.
+
+    Attributes
+    ----------
+    data : Path or None
+        The data set's folder; None for the built-in clips.
+    esc10, data_seed, sr, clip_s, width, channels
+        As in `tlprobe.train.material.FitOptions`.
+    networks, inits, folds, seeds, treatments
+        The grid. ``folds`` may be ``"all"``.
+    recipe : str
+        A named recipe, or a file's path.
+    changes : dict
+        Single recipe values.
+    engine : Engine
+    """
+
+    model_config = _STRICT
+
+    data: Path | None = None
+    esc10: bool = False
+    data_seed: int = 0
+    sr: int | None = None
+    clip_s: float | None = None
+    width: int | None = None
+    channels: Literal["windows", "copy"] = "windows"
+    networks: tuple[str, ...] = Field(default=(DEFAULT_BACKBONE,), min_length=1)
+    inits: tuple[str, ...] = Field(default=("imagenet",), min_length=1)
+    folds: Literal["all"] | Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    treatments: tuple[TreatmentSpec, ...] = Field(min_length=1)
+    recipe: str = "quick"
+    changes: dict[str, Any] = Field(default_factory=dict)
+    engine: Engine = Engine()
+
+    @field_validator("folds", mode="before")
+    @classmethod
+    def _folds_are_a_list_or_all(cls, values: Any) -> Any:
+        if values != "all" and not isinstance(values, list | tuple):
+            raise ValueError("must be a list of folds, or all")
+        return values
+
+    @field_validator("networks", "inits", "folds", "seeds")
+    @classmethod
+    def _names_nothing_twice(cls, values: Any) -> Any:
+        if values != "all" and len(set(values)) < len(values):
+            raise ValueError("names something twice")
+        return values
+
+    @field_validator("networks")
+    @classmethod
+    def _are_known(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for name in values:
+            family_of(name)
+        return values
+
+    @model_validator(mode="after")
+    def _recipe_is_one(self) -> "Study":
+        load_recipe(self.recipe, changes=self.changes)
+        return self
+
+    @model_validator(mode="after")
+    def _sweeps_have_a_pretrained_start(self) -> "Study":
+        sweeps = sorted({item.treatment for item in self.treatments} & {"fuse", "freeze"})
+        if sweeps and set(self.inits) == {"random"}:
+            raise ValueError(f"{' and '.join(sweeps)} need a pretrained start; inits has random alone")
+        return self
+
+
+def load_study(file: Path | str) -> Study:
+    """Read a study file; everything wrong in it is told at once.
+
+    Parameters
+    ----------
+    file : path
+        YAML. Relative paths in it, of ``data`` and ``inits``, count from its folder.
+
+    Raises
+    ------
+    ParameterError
+        If it cannot be read, or values are wrong.
+    """
+    file = Path(file)
+    values = load_yaml(file, kind="study")
+    try:
+        study = Study(**values)
+    except ValidationError as error:
+        raise ParameterError(f"study {file}: {explain_validation(error, choices=Study.model_fields)}") from error
+    return study.model_copy(
+        update={
+            "data": None if study.data is None else _from(file, study.data),
+            "inits": tuple(
+                init if init in ("imagenet", "random") else str(_from(file, Path(init))) for init in study.inits
+            ),
+        }
+    )
+
+
+def _from(file: Path, path: Path) -> Path:
+    return Path(os.path.normpath(file.parent / path.expanduser()))

@@ -1,0 +1,77 @@
+"""What a run said of its held-out clips after every epoch: ``held_out.safetensors``.
+
+With it, the choice of an epoch is a question that can be asked later, in more than one way, see
+`tlprobe.numerics.cross_fitting`. Logits are stored with the highest of each clip at 0, in float16: the
+predicted class stays what it was, and the soft-max is exact to three digits.
+"""
+
+import dataclasses
+import json
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from tlprobe.errors import CheckpointError
+
+__all__ = ["HELD_OUT", "HeldOut", "packed"]
+
+HELD_OUT = "held_out.safetensors"
+
+
+@dataclasses.dataclass(frozen=True)
+class HeldOut:
+    """The answers of every epoch, and what they are about.
+
+    Parameters
+    ----------
+    clips : tuple of str
+        Paths relative to the data set's root.
+    groups : tuple of str
+        The source recording of each.
+    labels : np.ndarray [shape=(n_clips,), int64]
+        Class index of each.
+    logits : np.ndarray [shape=(n_epochs, n_clips, n_classes), float16, <= 0]
+        Relative to the highest of each clip.
+    """
+
+    clips: tuple[str, ...]
+    groups: tuple[str, ...]
+    labels: npt.NDArray[np.int64]
+    logits: npt.NDArray[np.float16]
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether each clip is named rightly, ``(n_epochs, n_clips)``."""
+        return np.asarray(self.logits.argmax(2) == self.labels)
+
+    def to_bytes(self) -> bytes:
+        """Return the file's content."""
+        about = json.dumps({"clips": self.clips, "groups": self.groups})
+        # One entry: safetensors writes several in no certain order, and equal runs have equal files.
+        return bytes(save({"labels": self.labels, "logits": self.logits}, metadata={"about": about}))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, source: str) -> "HeldOut":
+        """Read what `to_bytes` wrote; `source` names it in errors.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged.
+        """
+        try:
+            arrays = load(data)
+            size = int.from_bytes(data[:8], "little")
+            about = json.loads(json.loads(data[8 : 8 + size])["__metadata__"]["about"])
+            clips, groups = (tuple(map(str, about[name])) for name in ("clips", "groups"))
+            return cls(clips, groups, arrays["labels"], arrays["logits"])
+        except (SafetensorError, KeyError, ValueError, TypeError) as error:
+            raise CheckpointError(f"{source} is damaged: {type(error).__name__}: {error}") from error
+
+
+def packed(logits: torch.Tensor) -> npt.NDArray[np.float16]:
+    """Return an epoch's logits ``(n_clips, n_classes)`` as they are stored."""
+    return (logits - logits.amax(dim=1, keepdim=True)).to(torch.float16).numpy()
