@@ -49,12 +49,17 @@ def test_a_plan_has_every_training_once(grid):
     assert plan.n_points == 2 * (1 + 6 + 2 + 5 + 1 + 5)
     assert [trial.config.fold for trial in plan.trials] == [1] * 15 + [2] * 15  # whole folds first
     by_points = {
-        trial.config.treatment: [(point.treatment, point.block) for point in trial.points] for trial in plan.trials
+        trial.config.treatment: [(start, point.treatment, point.block) for start, point in trial.points]
+        for trial in plan.trials
     }
-    assert by_points["full"] == [("full", None), ("fuse", "block4"), ("cutoff", "block4")]
-    assert by_points["random"] == [("fuse", "none"), ("full", None), ("cutoff", "block4")]
+    assert by_points["full"] == [("start", "full", None), ("start", "fuse", "block4"), ("start", "cutoff", "block4")]
+    assert by_points["random"] == [
+        ("start", "fuse", "none"),
+        ("random", "full", None),
+        ("random", "cutoff", "block4"),
+    ]
     stem = next(trial for trial in plan.trials if trial.config.blocks == ("stem",) and trial.config.treatment == "fuse")
-    assert [point.shape for point in stem.points] == ["prefix", "single"]
+    assert [point.shape for _, point in stem.points] == ["prefix", "single"]
 
 
 @pytest.mark.parametrize(

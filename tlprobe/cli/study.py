@@ -100,6 +100,35 @@ def status(
     for row in record.rows:
         what = " ".join(str(row[name]) for name in ("sweep", "shape", "block", "rest", "partition") if row[name])
         said = "missing" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f} %"
-        typer.echo(f"{row['backbone']} {row['init']} fold {row['fold']} seed {row['seed']}  {what}: {said}")
+        typer.echo(f"{row['backbone']} {row['start']} fold {row['fold']} seed {row['seed']}  {what}: {said}")
     n = sum(row["status"] == "finished" for row in record.rows)
     typer.echo(f"{n} of {len(record.rows)} points are finished")
+
+
+@study_app.command()
+def tables(
+    *,
+    file: File,
+    data: StudyData = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the tables. [default: out/studies/NAME-tables]")] = None,
+    trials: Trials = Path("runs/trials"),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX; missing ones are seen."""
+    begin(quiet=quiet)
+    from tlprobe.cli.output import claimed
+    from tlprobe.files import write_atomic
+    from tlprobe.studies.cells import cells
+    from tlprobe.studies.plan import plan_study
+    from tlprobe.studies.tables import latex_table, markdown_table
+
+    out = Path("out/studies") / f"{file.stem}-tables" if out is None else out
+    planned = plan_study(_load(file, data))
+    with claimed("cells", out, overwrite=True, file=file) as claim:
+        record = cells(planned, trials=trials)
+        claim.save(record)
+        write_atomic(out / "table.md", markdown_table(record))
+        write_atomic(out / "table.tex", latex_table(record))
+    n_missing = sum(row["n_planned"] - row["n_runs"] for row in record.rows)
+    typer.echo(f"{len(record.rows)} rows, {n_missing} runs of them missing: {out / 'record.csv'}, table.md, table.tex")

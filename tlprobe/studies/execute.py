@@ -57,7 +57,7 @@ class Executor:
             folder=self._trials,
             device=self._device,
         )
-        return run_trial(baseline, trial.points[0], progress=self._progress)
+        return run_trial(baseline, trial.points[0][1], progress=self._progress)
 
 
 Report = Callable[[Planned, str | None], None]

@@ -32,14 +32,14 @@ class Planned:
         What defines it.
     options : FitOptions
         From which its data and starting weights are loaded.
-    points : tuple of Point
-        At least one.
+    points : tuple of (str, Point)
+        At least one, each with the start of its sweep: fusing nothing, from ``imagenet``, is the random network.
     """
 
     name: str
     config: FitConfig
     options: FitOptions
-    points: tuple[Point, ...]
+    points: tuple[tuple[str, Point], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,8 +105,9 @@ def plan_study(study: Study) -> Plan:
             trial = trial_config(config, kind)
             name = trial_name(trial)
             before = found[name].points if name in found else ()
-            if point not in before:
-                found[name] = Planned(name, trial, found[name].options if before else here, (*before, point))
+            if (base.init, point) not in before:
+                points = (*before, (base.init, point))
+                found[name] = Planned(name, trial, found[name].options if before else here, points)
     return Plan(study=study, trials=tuple(found.values()), block_names=block_names)
 
 

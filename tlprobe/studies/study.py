@@ -128,11 +128,12 @@ def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None =
             source = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
         status = "finished" if run is not None else "failed" if trial.name in failed else "missing"
         config = trial.config
-        for point in trial.points:
+        for start, point in trial.points:
             rows.append(
                 {
                     "status": status,
                     "reason": failed.get(trial.name) if run is None else None,
+                    "start": start,
                     "sweep": point.treatment,
                     "treatment": config.treatment,
                     "block": point.block,

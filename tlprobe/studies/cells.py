@@ -1,0 +1,203 @@
+"""From runs to the cells of a table: each point's score over its folds and seeds, with what it rests on.
+
+A cell's accuracy is the mean over held-out clips, of each clip's mean over seeds. Three rules say which epoch
+of a run is scored, and every cell has all three:
+
+``last``          the last epoch: no choice was made
+``best``          the best epoch on the scored fold itself, as in the paper's code: optimistic
+``cross_fitted``  the epoch that the other half of the fold's recordings chose, see `tlprobe.numerics.cross_fitting`
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tlprobe.errors import ParameterError
+from tlprobe.numerics.cross_fitting import cross_fitted
+from tlprobe.numerics.resampling import cluster_bootstrap, holm, paired_difference
+from tlprobe.records import Record, provenance
+from tlprobe.studies.plan import Plan
+from tlprobe.studies.points import Point
+from tlprobe.studies.sweeps import kind_columns
+from tlprobe.train.run import Run, is_finished
+
+__all__ = ["RULES", "Rule", "cells"]
+
+Rule = Literal["last", "best", "cross_fitted"]
+RULES: tuple[Rule, ...] = ("last", "best", "cross_fitted")
+
+Scores = Mapping[str, float]  # clip -> how often it is right, in [0, 1]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Cell:
+    """A point of one network and start, and its runs by fold and seed."""
+
+    backbone: str
+    start: str
+    point: Point
+    runs: dict[tuple[int, int], str]
+
+
+def cells(plan: Plan, *, trials: Path) -> Record:
+    """Return the cells of a study as it stands.
+
+    Parameters
+    ----------
+    plan : Plan
+    trials : Path
+        Where runs live.
+
+    Returns
+    -------
+    record : Record
+        One row a cell. By rule ``accuracy``, ``best_accuracy`` and ``cross_fitted_accuracy``, in [0, 1];
+        ``optimism`` is how much more the second claims than the third. ``ci_low``, ``ci_high``: of the first, 95 %
+        percentile bootstrap over source recordings; it covers the choice of recordings alone. ``sd_seeds`` with
+        ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it. ``difference``, its interval and ``p_value``
+        (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start on the
+        same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0 and
+        None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``.
+
+    Raises
+    ------
+    ParameterError
+        If no trial of the study is finished.
+    CheckpointError
+        If a run is damaged.
+    """
+    table = _table(plan)
+    names = {name for cell in table for name in cell.runs.values() if is_finished(trials / name)}
+    if not names:
+        raise ParameterError(f"no trial of the study is finished in {trials}; `tlprobe study run` trains them")
+    scores, group_of, about = _read(trials, sorted(names))
+    clips = sorted(group_of)
+    groups = [group_of[clip] for clip in clips]
+    rows: list[dict[str, Any]] = []
+    series: dict[int, npt.NDArray[np.float64]] = {}
+    for number, cell in enumerate(table):
+        runs = {at: name for at, name in cell.runs.items() if name in names}
+        row = {
+            "sweep": cell.point.treatment,
+            "block": cell.point.block,
+            **kind_columns(cell.point),
+            "backbone": cell.backbone,
+            "start": cell.start,
+            "n_runs": len(runs),
+            "n_planned": len(cell.runs),
+        }
+        rows.append(row)
+        by_rule = {rule: _by_clip([scores[name][rule] for name in runs.values()], clips) for rule in RULES}
+        row |= {f"{'' if rule == 'last' else rule + '_'}accuracy": _mean(by_rule[rule]) for rule in RULES}
+        best, fitted = row["best_accuracy"], row["cross_fitted_accuracy"]
+        row["optimism"] = None if best is None or fitted is None else best - fitted
+        row |= _scatter(runs, scores)
+        row["n"] = int(np.isfinite(by_rule["last"]).sum())
+        if runs:
+            series[number] = by_rule["last"]
+    several = {
+        number: values
+        for number, values in series.items()
+        if len({group for group, value in zip(groups, values, strict=True) if np.isfinite(value)}) > 1
+    }
+    for row in rows:
+        row |= dict.fromkeys(("ci_low", "ci_high", "difference", "difference_low", "difference_high"))
+        row |= dict.fromkeys(("p_value", "p_holm"))
+    if several:
+        means = cluster_bootstrap(list(several.values()), groups)
+        for number, low, high in zip(several, means.low, means.high, strict=True):
+            rows[number] |= {"ci_low": float(low), "ci_high": float(high)}
+    _compare(table, rows, several, groups)
+    return Record("cells", {"rules": list(RULES), "n_trials": len(plan.trials)}, rows, provenance(data=about))
+
+
+def _table(plan: Plan) -> list[_Cell]:
+    found: dict[tuple[str, str, Point], _Cell] = {}
+    for trial in plan.trials:
+        config = trial.config
+        for start, point in trial.points:
+            key = (config.backbone, start, point)
+            cell = found.setdefault(key, _Cell(config.backbone, start, point, {}))
+            cell.runs[config.fold, config.seed] = trial.name
+    return list(found.values())
+
+
+def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scores]], dict[str, str], dict[str, Any]]:
+    """Return each run's scores by rule and clip, each clip's recording, and what the data set is."""
+    scores: dict[str, dict[Rule, Scores]] = {}
+    group_of: dict[str, str] = {}
+    about: dict[str, Any] = {}
+    for name in names:
+        run = Run.load(trials / name)
+        held_out = run.held_out()
+        correct = held_out.correct.astype(np.float64)
+        halves = len(set(held_out.groups)) > 1  # one recording alone has none
+        values: dict[Rule, npt.NDArray[np.float64]] = {
+            "last": correct[-1],
+            "best": correct[correct.mean(axis=1).argmax()],
+            "cross_fitted": cross_fitted(correct, held_out.groups) if halves else np.full(correct.shape[1], np.nan),
+        }
+        scores[name] = {rule: dict(zip(held_out.clips, map(float, values[rule]), strict=True)) for rule in RULES}
+        group_of |= zip(held_out.clips, held_out.groups, strict=True)
+        about = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
+    return scores, group_of, about
+
+
+def _by_clip(runs: Sequence[Scores], clips: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Return each clip's mean over the runs that score it; NaN where none does."""
+    found = [[run[clip] for run in runs if clip in run] for clip in clips]
+    return np.array([statistics.fmean(values) if values else np.nan for values in found])
+
+
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if there.size else None
+
+
+def _scatter(runs: Mapping[tuple[int, int], str], scores: Mapping[str, Mapping[Rule, Scores]]) -> dict[str, Any]:
+    """Return how much the accuracy of the last epoch scatters over seeds (of the same folds) and over folds."""
+    accuracy = {at: statistics.fmean(scores[name]["last"].values()) for at, name in runs.items()}
+    folds, seeds = ({at[position] for at in accuracy} for position in (0, 1))
+    whole = [seed for seed in seeds if all((fold, seed) in accuracy for fold in folds)]
+    by_seed = [statistics.fmean(accuracy[fold, seed] for fold in folds) for seed in whole]
+    by_fold = [statistics.fmean(value for at, value in accuracy.items() if at[0] == fold) for fold in folds]
+    return {
+        "sd_seeds": statistics.stdev(by_seed) if len(by_seed) > 1 else None,
+        "n_seeds": len(whole),
+        "sd_folds": statistics.stdev(by_fold) if len(by_fold) > 1 else None,
+        "n_folds": len(folds),
+    }
+
+
+def _compare(
+    table: Sequence[_Cell],
+    rows: Sequence[dict[str, Any]],
+    series: Mapping[int, npt.NDArray[np.float64]],
+    groups: Sequence[str],
+) -> None:
+    """Add to each row how it differs from the fully fine-tuned network, where both score the same clips."""
+    full = {(cell.backbone, cell.start): n for n, cell in enumerate(table) if cell.point.treatment == "full"}
+    families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for number, cell in enumerate(table):
+        row = rows[number]
+        level = full.get((cell.backbone, cell.start))
+        if level is None or level == number or number not in series or level not in series:
+            continue
+        own, other = series[number], series[level]
+        same_runs = set(cell.runs.values()) == set(table[level].runs.values())
+        if same_runs or not np.array_equal(np.isnan(own), np.isnan(other)):
+            continue
+        found = paired_difference(own, other, groups)
+        row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
+        row["p_value"] = found.p_value
+        point = cell.point
+        family = (cell.backbone, cell.start, point.treatment, point.shape, point.rest, point.partition)
+        families.setdefault(family, []).append(row)
+    for tested in families.values():
+        for row, adjusted in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
+            row["p_holm"] = float(adjusted)
