@@ -135,6 +135,7 @@ def test_holm_lies_between_none_and_bonferroni(p_values):
     [
         (lambda: cluster_bootstrap([[1, 0]], ["a", "a"]), r"series 0 covers 1 group\(s\); need at least 2"),
         (lambda: cluster_bootstrap([1, 0], ["a", "b"]), r"values of shape \(2,\) given"),
+        (lambda: cluster_bootstrap(np.empty((0, 2)), ["a", "b"]), r"values of shape \(0, 2\) given; .* at least one"),
         (lambda: cluster_bootstrap([[1, np.inf]], ["a", "b"]), "values hold an infinite one"),
         (lambda: cluster_bootstrap([[1, 0]], ["a"]), r"1 group label\(s\) for 2 entries"),
         (lambda: cluster_bootstrap([[1, 0]], ["a", "b"], n_resamples=0), "n_resamples=0; need at least 1"),

@@ -67,6 +67,8 @@ def test_what_a_design_cannot_tell_is_not_told():
     assert one_fold.fold is None
     assert one_fold.fold_by_seed is None
     assert one_fold.clip is not None
+    by_seed = variance_components(*long(np.array([[0, 1]] * 4), [0] * 4))
+    assert by_seed.seed == pytest.approx(0.5)
     one_seed = variance_components(*long(table[:, :1], [0, 0, 1, 1]))
     assert (one_seed.seed, one_seed.fold_by_seed, one_seed.clip) == (None, None, None)
     assert one_seed.residual == pytest.approx(0.5)
@@ -84,6 +86,10 @@ def test_an_unbalanced_design_is_told_with_what_is_missing():
     ]
     with pytest.raises(ParameterError, match="fold 1, seed 1: no run; every fold needs every seed"):
         variance_components(*parts)
+    for twice in (correct, fold, seed, clip):
+        twice.append(twice[0])
+    with pytest.raises(ParameterError, match="fold 0, seed 0: clip 0 is scored 2 times"):
+        variance_components(np.array(correct), np.array(fold), np.array(seed), np.array(clip))
     with pytest.raises(ParameterError, match="need at least 2 in one of them"):
         variance_components([1, 0], [0, 1], [0, 0], [0, 1])
 

@@ -260,6 +260,7 @@ def codes_of(labels: Labels, n: int, name: str) -> tuple[list[Hashable], npt.NDA
     """
     if len(labels) != n:
         raise ParameterError(f"{len(labels)} {name} label(s) for {n} entries; need one each")
+    labels = labels.tolist() if isinstance(labels, np.ndarray) else labels
     names = sorted(dict.fromkeys(labels), key=str)
     if any(label != label for label in names):  # NaN: a missing label, and equal to none, itself included
         raise ParameterError(f"NaN is no {name}; give each entry its own")
@@ -270,8 +271,8 @@ def codes_of(labels: Labels, n: int, name: str) -> tuple[list[Hashable], npt.NDA
 def _group_totals(values: npt.ArrayLike, groups: Labels) -> tuple[FloatArray, FloatArray]:
     """Return sum and count of each series' clips by group, (n_series, n_groups), of groups that a series covers."""
     rows = np.asarray(values, dtype=np.float64)
-    if rows.ndim != 2:
-        raise ParameterError(f"values of shape {rows.shape} given; need (n_series, n_clips)")
+    if rows.ndim != 2 or not len(rows):
+        raise ParameterError(f"values of shape {rows.shape} given; need (n_series, n_clips), at least one series")
     if np.isinf(rows).any():
         raise ParameterError("values hold an infinite one; need finite ones, or NaN where a clip is not covered")
     names, codes = codes_of(groups, rows.shape[1], "group")

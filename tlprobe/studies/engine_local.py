@@ -88,13 +88,14 @@ def run_in_workers(
     with watch_signals() as flag:
         for thread in threads:
             thread.start()
-        left = len(threads)
+        left, n_told = len(threads), 0
         try:
             while left:
                 with contextlib.suppress(queue.Empty):
                     item = ended.get(timeout=0.2)
                     left -= item is None
                     if item is not None:
+                        n_told += 1
                         report(*item)
                 if flag.signum is not None and not stopping.is_set():
                     stopping.set()
@@ -107,7 +108,7 @@ def run_in_workers(
             for thread in threads:
                 thread.join()
         broken = [worker.broken for worker in workers if worker.broken is not None]
-        if broken and flag.signum is None:
+        if broken and n_told < len(wanted) and flag.signum is None:
             raise ResourceError(f"{len(broken)} of {jobs} worker processes did not start: {broken[0]}")
         if flag.signum is not None:
             name = signal.Signals(flag.signum).name
@@ -226,8 +227,9 @@ class _Worker:
             start_new_session=True,  # Ctrl-C is for this process, which then stops the worker
         )
         assert process.stdin is not None
-        process.stdin.write(json.dumps(self._setup) + "\n")
-        process.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died at once: the answer that does not come says so
+            process.stdin.write(json.dumps(self._setup) + "\n")
+            process.stdin.flush()
         return process
 
 
