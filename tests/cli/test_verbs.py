@@ -75,7 +75,16 @@ FIELDS = {
     "ensemble": {
         "members": int,
         "accuracy": NUMBER,
+        "nll": NUMBER,
+        "calibration_error": NUMBER,
         "single_mean": NUMBER,
+        "single_sd": NUMBER,
+        "single_nll": NUMBER,
+        "single_calibration_error": NUMBER,
+        "disagreement": NUMBER,
+        "soup_accuracy": (*NUMBER, type(None)),
+        "soup_nll": (*NUMBER, type(None)),
+        "soup_calibration_error": (*NUMBER, type(None)),
         "n": int,
         "ci_low": NUMBER,
         "ci_high": NUMBER,
@@ -248,7 +257,36 @@ def test_ensemble(cli, small_run, random_run, tiny_data, tmp_path):
     assert (code, err) == (0, "")
     (row,) = check(tmp_path / "o", "ensemble", tiny_data)
     assert row["members"] == 2
-    assert out.splitlines()[0].startswith("2 members: ")
+    members, single, soup, disagreement, _record = out.splitlines()
+    assert re.match(r"2 members: [\d.]+ % \(95 % interval .*, n = 6\); NLL [\d.]+ nats, ECE [\d.]+ %$", members)
+    assert re.match(r"single runs: [\d.]+ ± [\d.]+ % \(mean ± sd\); on average NLL [\d.]+ nats, ECE [\d.]+ %$", single)
+    assert soup == "no weight soup: random and small differ in treatment"
+    assert re.match(r"two members disagree on [\d.]+ % of the clips", disagreement)
+
+
+def test_ensemble_with_its_soup(cli, fails, fit_arguments, small_run, tiny_data, tmp_path):
+    assert cli(*fit_arguments("--out", "other", "--seed", 1, "-q"))[0] == 0
+    asked = ("ensemble", "--ckpt", small_run.path, "other", "--out", "o", "-q")
+    code, out, err = cli(*asked, "--soup", "--data", tiny_data, "--device", "cpu")
+    assert (code, err) == (0, "")
+    (row,) = check(tmp_path / "o", "ensemble", tiny_data)
+    soup = out.splitlines()[2]
+    assert soup.startswith(f"weight soup: {100 * row['soup_accuracy']:.1f} % (95 % interval ")
+    assert soup.endswith(f"NLL {row['soup_nll']:.3f} nats, ECE {100 * row['soup_calibration_error']:.1f} %")
+    fails(2, [*asked, "--no-soup"], "finished ensemble of other options")
+    code, out, _err = cli(*asked, "--no-soup", "--overwrite")
+    assert code == 0
+    assert "no weight soup: not asked for" in out.splitlines()
+    assert check(tmp_path / "o", "ensemble", tiny_data)[0]["soup_accuracy"] is None
+
+
+def test_ensemble_of_what_makes_none(cli, fails, small_run, random_run, tiny_data, tmp_path):
+    runs = ["ensemble", "--ckpt", small_run.path, random_run.path, "-q"]
+    fails(2, ["ensemble", "--ckpt", small_run.path, "-q"], "at least 2 runs; 1 given")
+    fails(2, ["ensemble", "--ckpt", small_run.path, small_run.path, "-q"], small_run.path, "given twice")
+    fails(2, [*runs, "--no-soup", "--data", tiny_data], tiny_data, "for the soup alone")
+    fails(2, [*runs, "--device", "gpu"], "device='gpu'", "auto, cpu, cuda")
+    fails(4, [*runs, tmp_path / "nowhere"], tmp_path / "nowhere", "no run directory")
 
 
 def test_eval(cli, small_run, tiny_data, tmp_path):

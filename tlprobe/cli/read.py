@@ -85,21 +85,26 @@ def ensemble(
     *,
     ckpt: Annotated[list[Path], typer.Option(help="A run directory; the others, of the same data and fold, follow.")],
     more: MoreRuns = [],  # noqa: B006 - Typer copies it
+    soup: Annotated[
+        bool, typer.Option(help="Score one network of the members' mean weights too, where they have one start.")
+    ] = True,
+    data: RunData = None,
     out: Out = Path("out/ensemble"),
+    device: Device = "auto",
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Average the soft-max outputs of several runs."""
+    """Average the soft-max outputs of several runs (Table II), and their weights beside it."""
     ckpt = [*ckpt, *more]
-    begin(quiet=quiet)
+    progress = begin(quiet=quiet)
 
     from tlprobe.probes.ensemble import ensemble as call
 
-    with claimed("ensemble", out, overwrite=overwrite, ckpt=ckpt) as claim:
-        record = call(ckpt)
-        row = record.rows[0]
-        typer.echo(f"{row['members']} members: {percent(row)}; single runs on average {100 * row['single_mean']:.1f} %")
+    with claimed("ensemble", out, overwrite=overwrite, ckpt=ckpt, soup=soup, data=data) as claim:
+        record = call(ckpt, soup=soup, data=data, device=device, progress=progress)
+        for line in _ensemble_lines(record.rows[0], no_soup=record.params["no_soup"]):
+            typer.echo(line)
         claim.deliver(record)
 
 
@@ -135,3 +140,19 @@ def evaluate(
             else:
                 typer.echo(f"{row['run']} on {row['clips']}: {percent(row)}")
         claim.deliver(record)
+
+
+def _ensemble_lines(row: dict[str, Any], *, no_soup: str | None) -> list[str]:
+    """Say an ensemble's row, for reading."""
+
+    def surely(part: str) -> str:
+        return f"NLL {row[f'{part}nll']:.3f} nats, ECE {100 * row[f'{part}calibration_error']:.1f} %"
+
+    single = f"{100 * row['single_mean']:.1f} ± {100 * row['single_sd']:.1f} % (mean ± sd)"
+    soup = {"accuracy": row["soup_accuracy"], "ci_low": row["soup_ci_low"], "ci_high": row["soup_ci_high"]}
+    return [
+        f"{row['members']} members: {percent(row)}; {surely('')}",
+        f"single runs: {single}; on average {surely('single_')}",
+        no_soup if no_soup is not None else f"weight soup: {percent({**soup, 'n': row['n']})}; {surely('soup_')}",
+        f"two members disagree on {100 * row['disagreement']:.1f} % of the clips, on average over pairs",
+    ]

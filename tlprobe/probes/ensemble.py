@@ -1,79 +1,111 @@
 """Deep ensemble: what do several runs know together that one does not?
 
-The mean of the members' soft-max outputs, clip by clip. The members differ in seed (head, batch order,
-augmentation) or in network; they were scored on the same clips. Reference: Palanisamy et al. 2020,
-https://arxiv.org/abs/2007.11154, section III-D and Table II.
+The mean of the members' soft-max outputs, clip by clip, beside the members and beside their weight soup (one
+network of the mean weights, see `tlprobe.probes.soup`). The members differ in seed (head, batch order,
+augmentation) or in network; they were scored on the same clips. Conventions: accuracies, shares and calibration
+errors are in [0, 1], likelihoods in nats. Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154,
+section III-D and Table II.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.calibration import calibration_error, disagreement, negative_log_likelihood
 from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.probes.soup import soup_predictions, weight_soup
 from tlprobe.records import Record, provenance
+from tlprobe.train.device import resolve_device
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.run import Run
 
 __all__ = ["ensemble", "mean_predictions"]
 
 
-def ensemble(ckpt: Sequence[Path | str | Run]) -> Record:
-    """Average the predictions of several runs on their common held-out fold.
+def ensemble(
+    ckpt: Sequence[Path | str | Run],
+    *,
+    soup: bool = True,
+    data: Path | str | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> Record:
+    """Average the predictions of several runs on their common held-out fold, and their weights beside it.
 
     Parameters
     ----------
     ckpt : sequence of path or Run
         At least two different run directories of one data set and fold.
+    soup : bool
+        Score the members' uniform weight soup too, where they can be averaged. It alone needs the data.
+    data : path, optional
+        The data set, where it has moved.
+    device : {"auto", "cpu", "cuda"}
+        Where the soup is scored.
+    progress : bool or None
+        None shows a bar on a terminal only.
 
     Returns
     -------
     record : Record
-        One row: ``members``, ``accuracy`` of the ensemble, ``single_mean`` of the members, in [0, 1], ``n``,
-        ``ci_low``, ``ci_high`` (Wilson, of the ensemble). ``params["single"]`` lists the members. The
-        array ``probabilities`` is ``(n, n_classes)``.
+        One row: ``members``; ``accuracy``, ``n``, ``ci_low``, ``ci_high`` (Wilson), ``nll``, ``calibration_error``
+        of the ensemble; ``single_mean``, ``single_sd`` (of members, n - 1) of the members' accuracies,
+        ``single_nll``, ``single_calibration_error`` (means); ``disagreement`` (share of clips that two members
+        name differently, mean over pairs); ``soup_accuracy``, ``soup_ci_low``, ``soup_ci_high``, ``soup_nll``,
+        ``soup_calibration_error``, None where there is no soup: ``params["no_soup"]`` says why.
+        ``params["single"]`` lists the members. The array ``probabilities`` is ``(n, n_classes)``.
 
     Raises
     ------
     ParameterError
-        If there are fewer than two, one twice, or they were not scored on the same clips.
+        If there are fewer than two, one twice, they were not scored on the same clips, or `data` is given
+        without `soup`.
     CheckpointError
         If one is no finished run.
+    DataError
+        If the soup's data set is gone or holds other clips.
     """
+    where = resolve_device(device)
+    if data is not None and not soup:
+        raise ParameterError(f"data={str(data)!r} is for the soup alone; leave it out, or ask for the soup")
     runs = [item if isinstance(item, Run) else Run.load(item) for item in ckpt]
-    if len(runs) < 2:
-        raise ParameterError(f"an ensemble needs at least 2 runs; {len(runs)} given")
-    paths = [run.path.resolve() for run in runs]
-    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
-    if twice:
-        raise ParameterError(f"{twice[0]} is given twice; an ensemble's members are different runs")
+    _require_members(runs)
     first = runs[0]
-    for run in runs[1:]:
-        for name in ("data_hash", "fold", "classes"):
-            if getattr(run.config, name) != getattr(first.config, name):
-                raise ParameterError(
-                    f"{run.path} and {first.path} differ in {name.replace('_', ' ')}; members must share clips"
-                )
     members = [run.predictions() for run in runs]
     together = mean_predictions(members)
-    n = len(together.clips)
-    low, high = wilson_interval(together.n_correct, n)
-    single = [
+    single: list[dict[str, Any]] = [
         {
             "run": run.name,
             "backbone": run.config.backbone,
             "init": run.config.init,
             "seed": run.config.seed,
-            "accuracy": member.n_correct / n,
+            **_scores(member),
         }
         for run, member in zip(runs, members, strict=True)
     ]
-    row = {
+    mixed: Predictions | None = None
+    no_soup: str | None = None if soup else "no weight soup: not asked for"
+    if soup:
+        try:
+            state = weight_soup(runs)
+        except ParameterError as error:  # the ensemble is none the worse for it
+            no_soup = str(error)
+        else:
+            mixed = soup_predictions(first, state, data=data, device=device, progress=progress)
+    low, high = _interval(together)
+    row: dict[str, Any] = {
         "members": len(runs),
-        "accuracy": together.n_correct / n,
-        "single_mean": float(np.mean([item["accuracy"] for item in single])),
-        "n": n,
+        **_scores(together),
+        "single_mean": _mean(single, "accuracy"),
+        "single_sd": float(np.std([item["accuracy"] for item in single], ddof=1)),
+        "single_nll": _mean(single, "nll"),
+        "single_calibration_error": _mean(single, "calibration_error"),
+        "disagreement": disagreement([member.probabilities.argmax(1) for member in members]),
+        **_soup_columns(mixed),
+        "n": len(together.clips),
         "ci_low": low,
         "ci_high": high,
     }
@@ -84,9 +116,13 @@ def ensemble(ckpt: Sequence[Path | str | Run]) -> Record:
         "clips": list(together.clips),
         "labels": list(together.labels),
         "single": single,
+        "no_soup": no_soup,
     }
-    data = {"name": first.source.name, "n_clips": first.source.n_clips, "hash": first.source.hash}
-    return Record("ensemble", params, [row], provenance(data=data), {"probabilities": together.probabilities})
+    about = provenance(
+        data={"name": first.source.name, "n_clips": first.source.n_clips, "hash": first.source.hash},
+        device=str(where) if mixed is not None else None,
+    )
+    return Record("ensemble", params, [row], about, {"probabilities": together.probabilities})
 
 
 def mean_predictions(members: Sequence[Predictions]) -> Predictions:
@@ -108,3 +144,48 @@ def mean_predictions(members: Sequence[Predictions]) -> Predictions:
             raise ParameterError("the members' predictions are of different clips, labels or classes")
     mean = np.mean([member.probabilities for member in members], axis=0)
     return Predictions(clips=first.clips, labels=first.labels, classes=first.classes, probabilities=mean)
+
+
+def _require_members(runs: Sequence[Run]) -> None:
+    """Refuse runs that are no ensemble: too few, one twice, or of other clips."""
+    if len(runs) < 2:
+        raise ParameterError(f"an ensemble needs at least 2 runs; {len(runs)} given")
+    paths = [run.path.resolve() for run in runs]
+    twice = sorted({str(path) for path in paths if paths.count(path) > 1})
+    if twice:
+        raise ParameterError(f"{twice[0]} is given twice; an ensemble's members are different runs")
+    first = runs[0]
+    for run in runs[1:]:
+        for name in ("data_hash", "fold", "classes"):
+            if getattr(run.config, name) != getattr(first.config, name):
+                raise ParameterError(
+                    f"{run.path} and {first.path} differ in {name.replace('_', ' ')}; members must share clips"
+                )
+
+
+def _scores(found: Predictions) -> dict[str, float]:
+    unknown = sorted(set(found.labels) - set(found.classes))
+    if unknown:
+        raise ParameterError(f"label {unknown[0]!r} is none of the classes {', '.join(found.classes[:5])}")
+    labels = [found.classes.index(label) for label in found.labels]
+    return {
+        "accuracy": found.n_correct / len(labels),
+        "nll": negative_log_likelihood(found.probabilities, labels),
+        "calibration_error": calibration_error(found.probabilities, labels),
+    }
+
+
+def _interval(found: Predictions) -> tuple[float, float]:
+    return wilson_interval(found.n_correct, len(found.clips))
+
+
+def _soup_columns(found: Predictions | None) -> dict[str, float | None]:
+    if found is None:
+        names = ("accuracy", "nll", "calibration_error", "ci_low", "ci_high")
+        return {f"soup_{name}": None for name in names}
+    low, high = _interval(found)
+    return {f"soup_{name}": value for name, value in {**_scores(found), "ci_low": low, "ci_high": high}.items()}
+
+
+def _mean(single: Sequence[dict[str, Any]], name: str) -> float:
+    return float(np.mean([item[name] for item in single]))
