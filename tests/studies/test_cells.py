@@ -7,6 +7,7 @@ import pytest
 
 from tlprobe.errors import ParameterError
 from tlprobe.manifest import entry_of, read_manifest, write_manifest
+from tlprobe.numerics.variance import variance_components
 from tlprobe.studies.cells import cells
 from tlprobe.studies.plan import plan_study
 from tlprobe.studies.study import run_study
@@ -46,6 +47,17 @@ def rewrite(folder, correct, *, groups=None):
     return HeldOut.from_bytes(data, source="test")
 
 
+def answers(plan, treatment, runs):
+    """Return correct, fold, seed and clip of each scored clip at the last epoch."""
+    found = []
+    for trial in plan.trials:
+        if trial.config.treatment == treatment:
+            held_out = Run.load(runs / trial.name).held_out()
+            pairs = zip(held_out.correct[-1], held_out.clips, strict=True)
+            found += [(right, trial.config.fold, trial.config.seed, clip) for right, clip in pairs]
+    return list(zip(*found, strict=True))
+
+
 def find(record, sweep, block=None):
     return next(row for row in record.rows if (row["sweep"], row["block"]) == (sweep, block))
 
@@ -82,6 +94,16 @@ def test_a_cell_by_hand(study, tmp_path, epochs):
     assert stem["best_accuracy"] == 1.0
     assert stem["cross_fitted_accuracy"] == 1.0  # both halves choose the first epoch
     assert full["ci_low"] < full["accuracy"] < full["ci_high"]
+    assert (full["seeds_low"], full["seeds_high"]) == (None, None)  # of two seeds no interval
+    parts = variance_components(*answers(plan, "full", tmp_path / "runs"))
+    assert [full[f"var_{name}"] for name in ("fold", "seed", "fold_by_seed", "clip", "residual")] == [
+        parts.fold,
+        parts.seed,
+        parts.fold_by_seed,
+        parts.clip,
+        parts.residual,
+    ]
+    assert full["var_clip"] > 0
     assert stem["difference"] == pytest.approx(stem["accuracy"] - full["accuracy"])
     assert stem["difference_low"] < stem["difference"] < stem["difference_high"] < 0
     assert 0 < stem["p_value"] < 0.05
@@ -105,6 +127,7 @@ def test_missing_runs_are_counted_and_not_compared(study, tmp_path, epochs):
     full, stem = find(record, "full"), find(record, "freeze", "stem")
     assert [(row["n_runs"], row["n_planned"], row["n"]) for row in (full, stem)] == [(1, 4, 6)] * 2
     assert (full["sd_seeds"], full["sd_folds"]) == (None, None)
+    assert (full["var_seed"], full["var_fold"]) == (None, None)
     run_study(
         study.model_copy(update={"treatments": study.treatments[:1]}),
         out=tmp_path / "more",

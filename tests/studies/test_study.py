@@ -216,6 +216,33 @@ def test_a_killed_worker_costs_nothing(tiny_data, tmp_path):
 
 
 @pytest.mark.slow
+def test_workers_of_a_killed_study_save_and_end_and_it_goes_on(tiny_data, tmp_path):
+    process = _start(tmp_path, tiny_data, epochs=200)
+    _wait_for(lambda: len(list((tmp_path / "runs").glob("*/history.csv"))) == 2, process=process)
+    workers = _workers(process)
+    process.kill()
+    process.communicate()
+    end = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{pid}") for pid in workers):
+        assert time.monotonic() < end, "a worker trains on for a study that is gone"
+        time.sleep(0.05)
+    states = {path.parts[-3]: path.name for path in sorted((tmp_path / "runs").glob("*/resume/*"))}
+    assert len(states) == 2
+    assert not list((tmp_path / "runs").glob("*/record.json"))  # both were in the middle of it
+    process = _start(tmp_path, tiny_data, epochs=200)
+    _wait_for(
+        lambda: all(_epochs(tmp_path / "runs" / name) > int(states[name][:5]) for name in states), process=process
+    )
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 143
+
+
+def _epochs(folder):
+    return max(0, len((folder / "history.csv").read_text().splitlines()) - 1)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGUSR1, 143)])
 def test_a_stopped_study_goes_on(tiny_data, tmp_path, signum, code):
     process = _start(tmp_path, tiny_data, epochs=30)

@@ -5,6 +5,7 @@ import pytest
 from tlprobe.backbones.partition import Partition
 from tlprobe.errors import ParameterError
 from tlprobe.studies.study_file import Study, load_study
+from tlprobe.train.recipe import load_recipe
 
 
 @pytest.fixture
@@ -52,6 +53,13 @@ def test_a_whole_file(write, tmp_path):
     assert again == study
 
 
+def test_a_recipe_of_ones_own_lies_beside_the_file(write, tmp_path):
+    (tmp_path / "own.yaml").write_text("base: quick\nepochs: 7\n")
+    study = load_study(write("treatments: [full]\nrecipe: own.yaml"))
+    assert study.recipe == str(tmp_path / "own.yaml")
+    assert load_recipe(study.recipe).epochs == 7
+
+
 def test_all_that_is_wrong_is_told_at_once(write):
     file = write(
         """
@@ -88,7 +96,7 @@ def test_all_that_is_wrong_is_told_at_once(write):
     ("text", "said"),
     [
         ("treatments: [full]\nchanges: {epochs: 0}", "epochs: Input should be greater than or equal to 1"),
-        ("treatments: [full]\nrecipe: slow", "recipe 'slow' is unknown; choose from quick, paper, paper-scratch"),
+        ("treatments: [full]\nrecipe: slow", "slow' is unknown; choose from quick, paper, paper-scratch"),
         ("treatments: []", "treatments: Tuple should have at least 1 item"),
         ("networks: [resnet18]", "treatments: Field required"),
         ("treatments: [fuse]\ninits: [random]", "fuse need a pretrained start; inits has random alone"),

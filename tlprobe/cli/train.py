@@ -33,8 +33,6 @@ By = Annotated[
 Parts = Annotated[int | None, typer.Option(min=2, help="Number of such parts. [default: 4]")]
 Trials = Annotated[Path, typer.Option(help="Where trainings live; finished ones are found there, never redone.")]
 
-_OPTION_OF = {"prefix": "upto", "suffix": "from", "single": "only", "except": "except"}
-
 
 @app.command()
 @fit_options
@@ -191,7 +189,9 @@ def demo(
 
 def _asked(given: dict[str, str | None], *, shape: str) -> dict[str, Any]:
     """Return shape and block of the options that name one; at most one may."""
-    said = [(name, f"--{_OPTION_OF[name]}", block) for name, block in given.items() if block is not None]
+    from tlprobe.probes.selection import OPTION_OF
+
+    said = [(name, f"--{option}", given[name]) for name, option in OPTION_OF.items() if given[name] is not None]
     if len(said) > 1:
         raise ParameterError(f"{' and '.join(option for _, option, _ in said)} together: a point has one shape")
     if not said:

@@ -26,7 +26,7 @@ from tlprobe.audio.logmel import Fit, ImageSettings, LogMel, fit_length
 from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
 from tlprobe.errors import DataError, ResourceError
 
-__all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "render_all", "write_image"]
+__all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "own_imports", "render_all", "write_image"]
 
 PROCESSES_FROM = 200
 """Clips from which on processes pay for their start; a varied clip counts for 50, as long as it takes."""
@@ -182,7 +182,7 @@ class _Workers:
         os.close(self._handle)
 
 
-def _own_imports() -> dict[str, str]:
+def own_imports() -> dict[str, str]:
     """Return the environment in which a worker imports what this process does, and no ``numpy.py`` beside the data."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}  # the latter from 3.11 on
 
@@ -196,7 +196,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **_ONE_THREAD, **_own_imports()},
+            env={**os.environ, **_ONE_THREAD, **own_imports()},
             start_new_session=True,  # Ctrl-C is for this process, which then ends the worker
         )
         self._say(

@@ -19,12 +19,23 @@ from tlprobe.errors import ParameterError
 from tlprobe.numerics.activations import FloatArray
 from tlprobe.numerics.seeds import derive_seed
 
-__all__ = ["Difference", "Labels", "Means", "check_level", "cluster_bootstrap", "codes_of", "holm", "paired_difference"]
+__all__ = [
+    "ROUNDING",
+    "Difference",
+    "Labels",
+    "Means",
+    "check_level",
+    "cluster_bootstrap",
+    "codes_of",
+    "holm",
+    "paired_difference",
+]
 
 Labels = Sequence[Hashable] | npt.NDArray[Any]
 
 _CHUNK = 2**17  # draws made at once: 1 MiB an array of them, which a core's cache holds
-_ROUNDING = 1e-12  # relative: what sums of the same numbers in another order may differ by, and more
+ROUNDING = 1e-12
+"""Relative: what sums of the same numbers in another order may differ by, and more."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -180,7 +191,7 @@ def paired_difference(
     means = cluster_bootstrap(differences, groups, n_resamples=n_resamples, level=level, seed=seed)
     sums, counts = _group_totals(differences, groups)
     flipped = sums[0][sums[0] != 0]
-    least = abs(flipped.sum()) - _ROUNDING * np.abs(flipped).sum()
+    least = abs(flipped.sum()) - ROUNDING * np.abs(flipped).sum()
     exact = 2 ** len(flipped) <= n_permutations
     if exact:
         totals = np.zeros(1)

@@ -12,11 +12,9 @@ from scipy import stats
 
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.activations import FloatArray
-from tlprobe.numerics.resampling import Labels, check_level, codes_of
+from tlprobe.numerics.resampling import ROUNDING, Labels, check_level, codes_of
 
 __all__ = ["LEAST_FOR_T", "Components", "Spread", "spread", "t_interval", "variance_components"]
-
-_ROUNDING = 1e-12  # relative: what sums of the same numbers in another order may differ by, and more
 
 LEAST_FOR_T = 5
 """Values: below, a t interval says more about its quantile than about the values."""
@@ -112,7 +110,7 @@ def variance_components(correct: npt.ArrayLike, fold: Labels, seed: Labels, clip
         seed_square = n_clips * float(seeds @ seeds) / (n_seeds - 1)
         found["seed"] = (seed_square - square - seed_size * crossed) / n_clips
         found["clip"] = (clip_square - square) / n_seeds
-    tiny = _ROUNDING * float(table.var())
+    tiny = ROUNDING * float(table.var())
     negative = tuple(name for name, value in found.items() if value is not None and value < -tiny)
     kept = {name: None if value is None else max(0.0, value) for name, value in found.items()}
     return Components(**kept, residual=square, negative=negative, n_folds=n_folds, n_seeds=n_seeds, n_clips=n_clips)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tlprobe.errors import ParameterError
 
-__all__ = ["NONE", "SHAPES", "Shape", "select_blocks", "sweep_values"]
+__all__ = ["NONE", "OPTION_OF", "SHAPES", "Shape", "select_blocks", "sweep_values"]
 
 Shape = Literal["prefix", "suffix", "single", "except"]
 SHAPES: tuple[Shape, ...] = ("prefix", "suffix", "single", "except")
@@ -17,7 +17,8 @@ SHAPES: tuple[Shape, ...] = ("prefix", "suffix", "single", "except")
 NONE = "none"
 """The sweep value that names no block: nothing is selected; for ``except``, nothing is left out."""
 
-_OPTION_OF: dict[Shape, str] = {"prefix": "upto", "suffix": "from", "single": "only", "except": "except"}  # for errors
+OPTION_OF: dict[Shape, str] = {"prefix": "upto", "suffix": "from", "single": "only", "except": "except"}
+"""The command line's option for each shape."""
 
 
 def sweep_values(names: Sequence[str], *, shape: Shape) -> tuple[str, ...]:
@@ -58,7 +59,7 @@ def select_blocks(names: Sequence[str], *, shape: Shape, block: str) -> tuple[st
         raise ParameterError(f"shape={shape!r} is unknown; choose from {', '.join(SHAPES)}")
     if block != NONE and block not in names:
         choices = ", ".join((NONE, *names))
-        raise ParameterError(f"{_OPTION_OF[shape]}={block!r} names no block; choose from {choices}")
+        raise ParameterError(f"{OPTION_OF[shape]}={block!r} names no block; choose from {choices}")
     if block == NONE:
         return tuple(names) if shape == "except" else ()
     at = list(names).index(block)

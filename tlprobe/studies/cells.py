@@ -1,35 +1,29 @@
 """From runs to the cells of a table: each point's score over its folds and seeds, with what it rests on.
 
-A cell's accuracy is the mean over held-out clips, of each clip's mean over seeds. Three rules say which epoch
-of a run is scored, and every cell has all three:
-
-``last``          the last epoch: no choice was made
-``best``          the best epoch on the scored fold itself, as in the paper's code: optimistic
-``cross_fitted``  the epoch that the other half of the fold's recordings chose, see `tlprobe.numerics.cross_fitting`
+A cell's accuracy is the mean over held-out clips, of each clip's mean over seeds, under each of the three rules
+that say which epoch of a run is scored (`tlprobe.train.held_out`).
 """
 
 import dataclasses
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.cross_fitting import cross_fitted
 from tlprobe.numerics.resampling import cluster_bootstrap, holm, paired_difference
+from tlprobe.numerics.variance import LEAST_FOR_T, spread, t_interval, variance_components
 from tlprobe.records import Record, provenance
 from tlprobe.studies.plan import Plan
 from tlprobe.studies.points import Point
 from tlprobe.studies.sweeps import kind_columns
+from tlprobe.train.held_out import RULES, Rule
 from tlprobe.train.run import Run, is_finished
 
-__all__ = ["RULES", "Rule", "cells"]
-
-Rule = Literal["last", "best", "cross_fitted"]
-RULES: tuple[Rule, ...] = ("last", "best", "cross_fitted")
+__all__ = ["cells"]
 
 Scores = Mapping[str, float]  # clip -> how often it is right, in [0, 1]
 
@@ -59,7 +53,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         One row a cell. By rule ``accuracy``, ``best_accuracy`` and ``cross_fitted_accuracy``, in [0, 1];
         ``optimism`` is how much more the second claims than the third. ``ci_low``, ``ci_high``: of the first, 95 %
         percentile bootstrap over source recordings; it covers the choice of recordings alone. ``sd_seeds`` with
-        ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it. ``difference``, its interval and ``p_value``
+        ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it, ``seeds_low`` and ``seeds_high`` (Student's t)
+        from 5 seeds on, and the variance components ``var_fold`` .. ``var_residual`` of single answers
+        (`tlprobe.numerics.variance`) where every fold has every seed. ``difference``, its interval and ``p_value``
         (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start on the
         same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0 and
         None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``.
@@ -135,14 +131,9 @@ def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scor
     for name in names:
         run = Run.load(trials / name)
         held_out = run.held_out()
-        correct = held_out.correct.astype(np.float64)
-        halves = len(set(held_out.groups)) > 1  # one recording alone has none
-        values: dict[Rule, npt.NDArray[np.float64]] = {
-            "last": correct[-1],
-            "best": correct[correct.mean(axis=1).argmax()],
-            "cross_fitted": cross_fitted(correct, held_out.groups) if halves else np.full(correct.shape[1], np.nan),
+        scores[name] = {
+            rule: dict(zip(held_out.clips, map(float, held_out.scores(rule)), strict=True)) for rule in RULES
         }
-        scores[name] = {rule: dict(zip(held_out.clips, map(float, values[rule]), strict=True)) for rule in RULES}
         group_of |= zip(held_out.clips, held_out.groups, strict=True)
         about = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
     return scores, group_of, about
@@ -166,12 +157,26 @@ def _scatter(runs: Mapping[tuple[int, int], str], scores: Mapping[str, Mapping[R
     whole = [seed for seed in seeds if all((fold, seed) in accuracy for fold in folds)]
     by_seed = [statistics.fmean(accuracy[fold, seed] for fold in folds) for seed in whole]
     by_fold = [statistics.fmean(value for at, value in accuracy.items() if at[0] == fold) for fold in folds]
-    return {
-        "sd_seeds": statistics.stdev(by_seed) if len(by_seed) > 1 else None,
-        "n_seeds": len(whole),
-        "sd_folds": statistics.stdev(by_fold) if len(by_fold) > 1 else None,
-        "n_folds": len(folds),
-    }
+    row: dict[str, Any] = {"n_seeds": len(whole), "n_folds": len(folds)}
+    for name, values in (("seeds", by_seed), ("folds", by_fold)):
+        row[f"sd_{name}"] = spread(values).sd if len(values) > 1 else None
+    low, high = t_interval(by_seed) if len(by_seed) >= LEAST_FOR_T else (None, None)
+    return row | {"seeds_low": low, "seeds_high": high, **_variances(runs, scores, whole=len(whole) == len(seeds))}
+
+
+def _variances(
+    runs: Mapping[tuple[int, int], str], scores: Mapping[str, Mapping[Rule, Scores]], *, whole: bool
+) -> dict[str, float | None]:
+    """Return the variance components of correct answers; None where the design is not whole or cannot tell."""
+    names = ("fold", "seed", "fold_by_seed", "clip", "residual")
+    entries = [
+        (value, fold, seed, clip) for (fold, seed), name in runs.items() for clip, value in scores[name]["last"].items()
+    ]
+    several = len({clip for _, _, _, clip in entries}) > len({fold for _, fold, _, _ in entries})
+    if not whole or not several:
+        return {f"var_{name}": None for name in names}
+    found = variance_components(*zip(*entries, strict=True))
+    return {f"var_{name}": getattr(found, name) for name in names}
 
 
 def _compare(

@@ -1,8 +1,9 @@
 """The local engine: trials in this process, or in long-lived worker processes on this machine.
 
 A worker loads data and weights once and runs trial after trial. When it dies, its trial is tried once more
-by a new worker, from the last saved step, and then counts as failed; the others go on. Threads and GPUs are
-dealt out: each of ``jobs`` workers gets cores / jobs threads and one GPU.
+by a new worker, from the last saved step, and then counts as failed; the others go on. When this process dies,
+its workers save and end. Threads and GPUs are dealt out: each of ``jobs`` workers gets cores / jobs threads and
+one GPU.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from tlprobe.data.render import own_imports
 from tlprobe.errors import ResourceError, StoppedError, TlprobeError
 from tlprobe.studies.execute import Executor, Report
 from tlprobe.studies.plan import Plan, Planned
@@ -70,6 +72,8 @@ def run_in_workers(
     plan: Plan, wanted: Sequence[Planned], *, trials: Path, device: str, report: Report, jobs: int
 ) -> None:
     """Run trials in `jobs` worker processes; parameters and errors else as in `run_here`."""
+    if not wanted:
+        return
     waiting: queue.SimpleQueue[Planned] = queue.SimpleQueue()
     for trial in wanted:
         waiting.put(trial)
@@ -80,8 +84,6 @@ def run_in_workers(
         "trials": str(trials.resolve()),
         "device": device,
     }
-    if not wanted:
-        return
     jobs = min(jobs, len(wanted))
     workers = [_Worker(setup, number=number, jobs=jobs) for number in range(jobs)]
     threads = [threading.Thread(target=_serve, args=(worker, waiting, ended, stopping)) for worker in workers]
@@ -157,8 +159,7 @@ class _Worker:
 
     def __init__(self, setup: dict[str, object], *, number: int, jobs: int) -> None:
         self._setup = {**setup, "n_threads": max(1, (os.cpu_count() or 1) // jobs)}
-        self._environment = dict(os.environ) | {"OMP_NUM_THREADS": str(self._setup["n_threads"])}
-        self._environment |= {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}
+        self._environment = {**os.environ, **own_imports(), "OMP_NUM_THREADS": str(self._setup["n_threads"])}
         gpus = _gpus()
         if gpus:
             self._environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]

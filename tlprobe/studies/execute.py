@@ -8,7 +8,7 @@ import torch
 from tlprobe.studies.plan import Plan, Planned
 from tlprobe.studies.trials import Baseline, run_trial
 from tlprobe.train.device import resolve_device
-from tlprobe.train.material import Prepared, prepare
+from tlprobe.train.material import Definition, Material, define, prepare
 from tlprobe.train.run import Run
 
 __all__ = ["Executor"]
@@ -32,7 +32,8 @@ class Executor:
     def __init__(self, plan: Plan, *, trials: Path, device: str, progress: bool | None = None) -> None:
         self._plan, self._trials, self._progress = plan, trials, progress
         self._device: torch.device = resolve_device(device)
-        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._material: Material | None = None  # of the study: all its trials are on the same images
+        self._defined: dict[tuple[str, str], Definition] = {}
 
     def run(self, trial: Planned) -> Run:
         """Train a trial, or find it finished, or go on with it.
@@ -44,15 +45,17 @@ class Executor:
         """
         options = trial.options
         key = options.backbone, str(options.weights)
-        if key not in self._prepared:
-            self._prepared[key] = prepare(options, progress=self._progress)
-        prepared = self._prepared[key]
-        config = prepared.config.model_copy(update={"fold": trial.config.fold, "seed": trial.config.seed})
+        if self._material is None:
+            self._material = prepare(options, progress=self._progress).material
+        if key not in self._defined:
+            self._defined[key] = define(options)
+        defined = self._defined[key]
+        config = defined.config.model_copy(update={"fold": trial.config.fold, "seed": trial.config.seed})
         baseline = Baseline(
             config=config,
             block_names=self._plan.block_names[options.backbone],
-            material=prepared.material,
-            starting=prepared.starting,
+            material=self._material,
+            starting=defined.starting,
             full=None,
             folder=self._trials,
             device=self._device,

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from tlprobe.errors import CheckpointError
-from tlprobe.studies.points import Point, TrialKind, canonical, points_of
+from tlprobe.studies.points import Point, canonical, points_of
 from tlprobe.studies.study_file import Study
 from tlprobe.studies.trials import trial_config, trial_name
 from tlprobe.train.config import FitConfig
@@ -99,10 +99,7 @@ def plan_study(study: Study) -> Plan:
         config = base.model_copy(update={"fold": fold, "seed": seed})
         here = dataclasses.replace(options, fold=fold, seed=seed)
         for point in _points(study, block_names[network], init=init):
-            kind = canonical(point, block_names=block_names[network])
-            if init == "random" and kind.treatment == "full":
-                kind = TrialKind("random")  # there is nothing else that it could start from
-            trial = trial_config(config, kind)
+            trial = trial_config(config, canonical(point, block_names=block_names[network]))
             name = trial_name(trial)
             before = found[name].points if name in found else ()
             if (base.init, point) not in before:

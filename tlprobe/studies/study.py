@@ -13,7 +13,7 @@ from tlprobe.errors import ParameterError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record, provenance
 from tlprobe.studies.engine_local import run_here, run_in_workers
-from tlprobe.studies.plan import Plan, Planned, estimate, plan_study
+from tlprobe.studies.plan import Plan, Planned, plan_study
 from tlprobe.studies.study_file import Engine, Study
 from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
 from tlprobe.train.progress import duration
@@ -40,7 +40,7 @@ def run_study(
     study : Study
         See `tlprobe.studies.study_file.load_study`.
     out : path
-        Gets the record, after each trial anew; held by this process alone.
+        Gets the record, when the study ends, and whenever a trial fails; held by this process alone.
     trials : path
         Where runs live; finished ones are found there and never redone, of other studies as well.
     engine : Engine, optional
@@ -70,10 +70,8 @@ def run_study(
     plan = plan_study(study)
     with lock_folder(out):
         _require_same(out, study)
-        left = estimate(plan, trials=trials)
-        missing = set(left.missing)
-        wanted = [trial for trial in plan.trials if trial.name in missing]
-        _log.info("%d trials, %d finished", len(plan.trials), len(left.finished))
+        wanted = [trial for trial in plan.trials if not is_finished(trials / trial.name)]
+        _log.info("%d trials, %d finished", len(plan.trials), len(plan.trials) - len(wanted))
         failed: dict[str, str] = {}
         began = time.perf_counter()
         n_done = 0
@@ -84,17 +82,19 @@ def run_study(
             if reason is not None:
                 failed[trial.name] = reason
                 _log.warning("%s failed: %s", trial.name, reason)
+                study_record(plan, trials=trials, failed=failed).save(out)  # the reason is kept nowhere else
             elapsed = time.perf_counter() - began
             rest = elapsed / n_done * (len(wanted) - n_done)
             _log.info("%d/%d trials, %s left: %s", n_done, len(wanted), duration(rest), trial.name)
-            study_record(plan, trials=trials, failed=failed).save(out)
 
-        if engine.jobs == 1:
-            run_here(plan, wanted, trials=trials, device=device, report=report, progress=progress)
-        else:
-            run_in_workers(plan, wanted, trials=trials, device=device, report=report, jobs=engine.jobs)
-        record = study_record(plan, trials=trials, failed=failed)
-        record.save(out)
+        try:
+            if engine.jobs == 1:
+                run_here(plan, wanted, trials=trials, device=device, report=report, progress=progress)
+            else:
+                run_in_workers(plan, wanted, trials=trials, device=device, report=report, jobs=engine.jobs)
+        finally:
+            record = study_record(plan, trials=trials, failed=failed)
+            record.save(out)
     if failed:
         name, reason = next(iter(failed.items()))
         raise TlprobeError(f"{len(failed)} of {len(plan.trials)} trials failed, the others are done: {name}: {reason}")
@@ -171,8 +171,9 @@ _RESULTS = (
 
 
 def _definition(study: Study) -> dict[str, Any]:
-    """Return what a study is; where its data lie and what runs it is no part of that."""
-    return study.model_dump(mode="json", exclude={"engine", "data"})
+    """Return what a study is; where its files lie and what runs it is no part of that."""
+    names = {"inits": [Path(init).name for init in study.inits], "recipe": Path(study.recipe).name}
+    return study.model_dump(mode="json", exclude={"engine", "data"}) | names
 
 
 def _require_same(out: Path, study: Study) -> None:

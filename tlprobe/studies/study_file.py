@@ -30,7 +30,7 @@ from tlprobe.errors import ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.train.config import TREATMENTS, Treatment
-from tlprobe.train.recipe import explain_validation, load_recipe, load_yaml
+from tlprobe.train.recipe import RECIPES, explain_validation, load_recipe, load_yaml
 
 __all__ = ["Engine", "Study", "TreatmentSpec", "load_study"]
 
@@ -194,7 +194,7 @@ def load_study(file: Path | str) -> Study:
     Parameters
     ----------
     file : path
-        YAML. Relative paths in it, of ``data`` and ``inits``, count from its folder.
+        YAML. Relative paths in it, of ``data``, ``inits`` and ``recipe``, count from its folder.
 
     Raises
     ------
@@ -203,19 +203,19 @@ def load_study(file: Path | str) -> Study:
     """
     file = Path(file)
     values = load_yaml(file, kind="study")
+    for name in ("data", "recipe"):
+        if name in values:
+            values[name] = _from(file, values[name])
+    if isinstance(values.get("inits"), list):
+        values["inits"] = [_from(file, init) for init in values["inits"]]
     try:
-        study = Study(**values)
+        return Study(**values)
     except ValidationError as error:
         raise ParameterError(f"study {file}: {explain_validation(error, choices=Study.model_fields)}") from error
-    return study.model_copy(
-        update={
-            "data": None if study.data is None else _from(file, study.data),
-            "inits": tuple(
-                init if init in ("imagenet", "random") else str(_from(file, Path(init))) for init in study.inits
-            ),
-        }
-    )
 
 
-def _from(file: Path, path: Path) -> Path:
-    return Path(os.path.normpath(file.parent / path.expanduser()))
+def _from(file: Path, value: Any) -> Any:
+    """Return a path of the file as seen from here; names that stand for no file, and what is no text, as they are."""
+    if not isinstance(value, str) or value in ("imagenet", "random", *RECIPES):
+        return value
+    return os.path.normpath(file.parent / Path(value).expanduser())

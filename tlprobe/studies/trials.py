@@ -81,12 +81,9 @@ def run_trial(baseline: Baseline, point: Point, *, progress: bool | None = None)
     ParameterError, DivergedError, ResourceError
         As `tlprobe.train.fit.fit_network`.
     """
-    kind = canonical(point, block_names=baseline.block_names)
-    if baseline.config.init == "random" and kind.treatment == "full":
-        kind = TrialKind("random")  # there is nothing else that it could start from
-    if baseline.full is not None and kind.treatment in ("full", baseline.full.config.treatment):
+    config = trial_config(baseline.config, canonical(point, block_names=baseline.block_names))
+    if baseline.full is not None and config.treatment == baseline.full.config.treatment:
         return baseline.full
-    config = trial_config(baseline.config, kind)
     out = baseline.folder / trial_name(config)
     _log.info("trial %s", out.name)
     if is_finished(out):
@@ -106,6 +103,8 @@ def run_trial(baseline: Baseline, point: Point, *, progress: bool | None = None)
 
 def trial_config(config: FitConfig, kind: TrialKind) -> FitConfig:
     """Return the definition of a trial from that of the fully fine-tuned network."""
+    if config.init == "random" and kind.treatment == "full":
+        kind = TrialKind("random")  # there is nothing else that it could start from
     changes: dict[str, object] = dataclasses.asdict(kind) | {"partition": kind.partition}
     if kind.treatment == "random":
         changes |= {"init": "random", "init_digest": "random"}

@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional
 
 from tlprobe.manifest import entry_of
-from tlprobe.numerics.cross_fitting import cross_fitted
 from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.config import FitConfig
@@ -44,6 +43,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         labels=dataset.labels[index],
         logits=np.stack(keeper.held_out),
     )
+    fitted = held_out.scores("cross_fitted").mean()
     n = len(index)
     low, high = wilson_interval(predictions.n_correct, n)
     best = max(keeper.history, key=lambda result: result.held_out_accuracy)
@@ -63,7 +63,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "ci_high": high,
         "best_accuracy": best.held_out_accuracy,
         "best_epoch": best.epoch,
-        "cross_fitted_accuracy": _cross_fitted_accuracy(held_out),
+        "cross_fitted_accuracy": float(fitted) if np.isfinite(fitted) else None,
         "n": n,
         "n_train": len(split.train_index),
         "n_padded": material.images.n_padded,
@@ -99,10 +99,3 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
     )
     record.save(keeper.out)
     discard_states(keeper.out)
-
-
-def _cross_fitted_accuracy(held_out: HeldOut) -> float | None:
-    """Return None where all held-out clips are of one recording."""
-    if len(set(held_out.groups)) < 2:
-        return None
-    return float(cross_fitted(held_out.correct, held_out.groups).mean())

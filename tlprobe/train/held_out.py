@@ -1,12 +1,19 @@
 """What a run said of its held-out clips after every epoch: ``held_out.safetensors``.
 
 With it, the choice of an epoch is a question that can be asked later, in more than one way, see
-`tlprobe.numerics.cross_fitting`. Logits are stored with the highest of each clip at 0, in float16: the
+`tlprobe.numerics.cross_fitting`. Three rules say which epoch is scored:
+
+``last``          the last: no choice was made
+``best``          the best on the scored clips themselves, as in the paper's code: optimistic
+``cross_fitted``  the one that the other half of the recordings chose
+
+Logits are stored with the highest of each clip at 0, in float16: the
 predicted class stays what it was, and the soft-max is exact to three digits.
 """
 
 import dataclasses
 import json
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +22,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from tlprobe.errors import CheckpointError
+from tlprobe.numerics.cross_fitting import cross_fitted
 
-__all__ = ["HELD_OUT", "HeldOut", "packed"]
+__all__ = ["HELD_OUT", "RULES", "HeldOut", "Rule", "packed"]
 
 HELD_OUT = "held_out.safetensors"
+
+Rule = Literal["last", "best", "cross_fitted"]
+RULES: tuple[Rule, ...] = ("last", "best", "cross_fitted")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +57,20 @@ class HeldOut:
     def correct(self) -> npt.NDArray[np.bool_]:
         """Whether each clip is named rightly, ``(n_epochs, n_clips)``."""
         return np.asarray(self.logits.argmax(2) == self.labels)
+
+    def scores(self, rule: Rule) -> npt.NDArray[np.float64]:
+        """Return how often each clip is named rightly at the epoch that a rule chooses, ``(n_clips,)`` in [0, 1].
+
+        NaN for ``cross_fitted`` where all clips are of one recording, which has no halves.
+        """
+        correct: npt.NDArray[np.float64] = self.correct.astype(np.float64)
+        if rule == "last":
+            return np.asarray(correct[-1])
+        if rule == "best":
+            return np.asarray(correct[correct.mean(axis=1).argmax()])
+        if len(set(self.groups)) < 2:
+            return np.full(len(self.clips), np.nan)
+        return cross_fitted(correct, self.groups)
 
     def to_bytes(self) -> bytes:
         """Return the file's content."""
