@@ -277,3 +277,12 @@ def test_debug_shows_where(cli, tmp_path):
     assert err.startswith("Traceback (most recent call last):")
     assert "open_dataset" in err
     assert err.splitlines()[-1] == quiet.strip()
+
+
+def test_ensemble_of_what_makes_none(cli, fails, small_run, random_run, tiny_data, tmp_path):
+    runs = ["ensemble", "--ckpt", small_run.path, random_run.path, "-q"]
+    fails(2, ["ensemble", "--ckpt", small_run.path, "-q"], "at least 2 runs; 1 given")
+    fails(2, ["ensemble", "--ckpt", small_run.path, small_run.path, "-q"], small_run.path, "given twice")
+    fails(2, [*runs, "--no-soup", "--data", tiny_data], tiny_data, "for the soup alone")
+    fails(2, [*runs, "--device", "gpu"], "device='gpu'", "auto, cpu, cuda")
+    fails(4, [*runs, tmp_path / "nowhere"], tmp_path / "nowhere", "no run directory")

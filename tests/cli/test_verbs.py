@@ -280,15 +280,6 @@ def test_ensemble_with_its_soup(cli, fails, fit_arguments, small_run, tiny_data,
     assert check(tmp_path / "o", "ensemble", tiny_data)[0]["soup_accuracy"] is None
 
 
-def test_ensemble_of_what_makes_none(cli, fails, small_run, random_run, tiny_data, tmp_path):
-    runs = ["ensemble", "--ckpt", small_run.path, random_run.path, "-q"]
-    fails(2, ["ensemble", "--ckpt", small_run.path, "-q"], "at least 2 runs; 1 given")
-    fails(2, ["ensemble", "--ckpt", small_run.path, small_run.path, "-q"], small_run.path, "given twice")
-    fails(2, [*runs, "--no-soup", "--data", tiny_data], tiny_data, "for the soup alone")
-    fails(2, [*runs, "--device", "gpu"], "device='gpu'", "auto, cpu, cuda")
-    fails(4, [*runs, tmp_path / "nowhere"], tmp_path / "nowhere", "no run directory")
-
-
 def test_eval(cli, small_run, tiny_data, tmp_path):
     code, _out, err = cli("eval", "--ckpt", small_run.path, "--out", "o", "-q")
     assert (code, err) == (0, "")
