@@ -305,7 +305,7 @@ def test_workers_end_when_their_starter_is_killed(dataset, tmp_path):
         "file = Path(sys.argv[1]); file.touch()\n"
         "target = render.Target(file, 0, ImageSettings(sr=16000, clip_s=0.5, width=25))\n"
         "worker = render._Process(target)\n"
-        "worker.render(render.Item(0, Path(sys.argv[2])))\n"
+        "worker.render([render.Item(0, Path(sys.argv[2]))])\n"
         "print(worker._process.pid, flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "x"), str(dataset.paths[0])]

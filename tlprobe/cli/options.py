@@ -77,6 +77,7 @@ _RECIPE_PANEL: dict[str, tuple[Any, str]] = {
     "variants": (int | None, "Recipe value: stored variants of each training clip, by pitch and tempo."),
     "pitch_semitones": (float | None, "Recipe value: pitch of a variant, up to so many semitones up or down."),
     "stretch": (float | None, "Recipe value: tempo of a variant, up to 1 + this times as fast or as slow."),
+    "stored_views": (int | None, "Recipe value: draw the augmentation beforehand, so many views of each clip."),
     "normalize": (str | None, "Recipe value: channel (statistics of the training clips) or none."),
 }
 _PANEL: dict[str, tuple[Any, str]] = {
@@ -94,6 +95,10 @@ _PANEL: dict[str, tuple[Any, str]] = {
         "Start: imagenet, random, a weight file or a run (its head is dropped). [default: imagenet]",
     ),
     "fold": (int | None, "Fold held out. [default: 1]"),
+    "inner_fold": (
+        bool | None,
+        "Keep the fold after it out of training as well, to choose epoch and recipe on. [default: no-inner-fold]",
+    ),
     "seed": (int | None, "Reaches every draw of the training. [default: 0]"),
     "recipe": (str | None, "quick, paper, paper-scratch, or an own YAML file. [default: quick]"),
     **_RECIPE_PANEL,

@@ -87,6 +87,18 @@ class Dataset:
         """The folds there are, rising."""
         return tuple(sorted({clip.fold for clip in self.clips}))
 
+    def next_fold(self, fold: int) -> int:
+        """Return the fold after `fold`, the first after the last: that on which choices are made for `fold`.
+
+        Raises
+        ------
+        ParameterError
+            If there are fewer than three folds: then nothing would be left to train on.
+        """
+        if len(self.folds) < 3:
+            raise ParameterError(f"{self.name} has {len(self.folds)} folds; an inner fold needs at least 3")
+        return self.folds[(self.folds.index(fold) + 1) % len(self.folds)]
+
     def split(self, fold: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """Return the indices of the training clips and of the clips held out in `fold`.
 

@@ -2,8 +2,9 @@
 
 A worker decodes, varies, transforms and writes one clip's image at its place in the file; only a word about
 it comes back. Few clips are rendered by threads of this process, many by processes: Python lets threads wait
-for each other, which 16 cores feel, but a process takes most of a second to start. Processes are spoken to by
-lines of JSON: no pickles, no import of the user's script, and they end when this process does.
+for each other, which 16 cores feel, but a process takes most of a second to start. One of the workers is this
+process itself, which has nothing to start. Processes are spoken to by lines of JSON: no pickles, no import of
+the user's script, and they end when this process does.
 """
 
 import dataclasses
@@ -32,6 +33,7 @@ PROCESSES_FROM = 200
 """Clips from which on processes pay for their start; a varied clip counts for 50, as long as it takes."""
 
 _VARIED_COUNTS = 50
+_AT_A_TIME = 8
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
@@ -138,14 +140,16 @@ def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Generator
     weight = sum(_VARIED_COUNTS if item.variation is not None else 1 for item in items)
     workers = _Workers(target, as_processes=jobs > 1 and weight >= PROCESSES_FROM)
     pool = ThreadPoolExecutor(jobs)
-    pending: deque[Future[Rendered]] = deque()
+    pending: deque[Future[list[Rendered]]] = deque()
+    # Several items at a time: a process has the next one before its thread has been told of the last.
+    size = min(_AT_A_TIME, -(-len(items) // (4 * jobs)))
     try:
-        for item in items:
-            pending.append(pool.submit(workers.render, item))
-            if len(pending) > 4 * jobs:  # no further ahead: an error should end the work soon
-                yield pending.popleft().result()
+        for start in range(0, len(items), max(1, size)):
+            pending.append(pool.submit(workers.render, items[start : start + size]))
+            if len(pending) > 2 * jobs:  # no further ahead: an error should end the work soon
+                yield from pending.popleft().result()
         while pending:
-            yield pending.popleft().result()
+            yield from pending.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)  # nothing is begun any more
         workers.kill()  # threads that wait for an answer get none
@@ -154,23 +158,26 @@ def render_all(items: Sequence[Item], target: Target, *, jobs: int) -> Generator
 
 
 class _Workers:
-    """One worker a thread, made when the thread has its first item."""
+    """One worker a thread, made when the thread has its first item; the first thread is a worker itself."""
 
     def __init__(self, target: Target, *, as_processes: bool) -> None:
         self._target, self._as_processes = target, as_processes
         self._mine = threading.local()
         self._processes: list[_Process] = []
+        self._free = threading.Semaphore()  # for one thread of this process
         self._log_mel = LogMel(target.settings)
         self._handle = os.open(target.file, os.O_WRONLY)
 
-    def render(self, item: Item) -> Rendered:
-        if not self._as_processes:
-            return write_image(item, self._log_mel, handle=self._handle, offset=self._target.offset)
+    def render(self, items: Sequence[Item]) -> list[Rendered]:
         if not hasattr(self._mine, "process"):
-            self._mine.process = _Process(self._target)
-            self._processes.append(self._mine.process)
-        process: _Process = self._mine.process
-        return process.render(item)
+            here = not self._as_processes or self._free.acquire(blocking=False)
+            self._mine.process = None if here else _Process(self._target)
+            if not here:
+                self._processes.append(self._mine.process)
+        process: _Process | None = self._mine.process
+        if process is None:
+            return [write_image(item, self._log_mel, handle=self._handle, offset=self._target.offset) for item in items]
+        return process.render(items)
 
     def kill(self) -> None:
         for process in self._processes:
@@ -203,9 +210,13 @@ class _Process:
             {"file": str(target.file), "offset": target.offset, "settings": target.settings.model_dump(mode="json")}
         )
 
-    def render(self, item: Item) -> Rendered:
-        variation = None if item.variation is None else dataclasses.asdict(item.variation)
-        self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation})
+    def render(self, items: Sequence[Item]) -> list[Rendered]:
+        for item in items:
+            variation = None if item.variation is None else dataclasses.asdict(item.variation)
+            self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation})
+        return [self._answer(item) for item in items]
+
+    def _answer(self, item: Item) -> Rendered:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:

@@ -50,9 +50,9 @@ class Executor:
         if key not in self._defined:
             self._defined[key] = define(options)
         defined = self._defined[key]
-        config = defined.config.model_copy(update={"fold": trial.config.fold, "seed": trial.config.seed})
+        own = {name: getattr(trial.config, name) for name in ("fold", "inner_fold", "seed")}
         baseline = Baseline(
-            config=config,
+            config=defined.config.model_copy(update=own),
             block_names=self._plan.block_names[options.backbone],
             material=self._material,
             starting=defined.starting,

@@ -86,17 +86,19 @@ def plan_study(study: Study) -> Plan:
     block_names: dict[str, tuple[str, ...]] = {}
     bases: dict[tuple[str, str], tuple[FitConfig, FitOptions]] = {}
     folds: Sequence[int] = ()
+    inner_folds: dict[int, int | None] = {}
     for network, init in itertools.product(study.networks, study.inits):
         options = _options(study, network=network, init=init, fold=1 if study.folds == "all" else study.folds[0])
         definition = define(options)
         folds = definition.dataset.folds if study.folds == "all" else study.folds
         for fold in folds:
             definition.dataset.split(fold)
+            inner_folds[fold] = definition.dataset.next_fold(fold) if study.inner_fold else None
         bases[network, init] = (definition.config, options)
         block_names[network] = definition.model.block_names
     for fold, seed, (network, init) in itertools.product(folds, study.seeds, bases):
         base, options = bases[network, init]
-        config = base.model_copy(update={"fold": fold, "seed": seed})
+        config = base.model_copy(update={"fold": fold, "inner_fold": inner_folds[fold], "seed": seed})
         here = dataclasses.replace(options, fold=fold, seed=seed)
         for point in _points(study, block_names[network], init=init):
             trial = trial_config(config, canonical(point, block_names=block_names[network]))
@@ -109,7 +111,7 @@ def plan_study(study: Study) -> Plan:
 
 
 def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:
-    same = ("data", "esc10", "data_seed", "recipe", "changes", "sr", "clip_s", "width", "channels")
+    same = ("data", "esc10", "data_seed", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "channels")
     return FitOptions(
         backbone=network,
         weights=init,

@@ -125,6 +125,8 @@ class Study(BaseModel):
     ----------
     data : Path or None
         The data set's folder; None for the built-in clips.
+    inner_fold : bool
+        Every trial keeps the fold after the scored one out of training, and chooses its epoch there.
     esc10, data_seed, sr, clip_s, width, channels
         As in `tlprobe.train.material.FitOptions`.
     networks, inits, folds, seeds, treatments
@@ -141,6 +143,7 @@ class Study(BaseModel):
     data: Path | None = None
     esc10: bool = False
     data_seed: int = 0
+    inner_fold: bool = False
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None

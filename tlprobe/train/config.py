@@ -31,6 +31,8 @@ class FitConfig(BaseModel):
         SHA-256 of the starting weights, or ``"random"``.
     fold : int
         The fold held out.
+    inner_fold : int or None
+        A second fold that is not trained on, for choices: an epoch, a recipe. None: there is none.
     seed : int
         Reaches every draw: random weights, head, batch order, augmentation.
     treatment : {"full", "random", "fuse", "freeze", "cutoff"}
@@ -58,6 +60,7 @@ class FitConfig(BaseModel):
     init: str
     init_digest: str
     fold: int
+    inner_fold: int | None = None
     seed: int = Field(ge=0)
     treatment: Treatment
     blocks: tuple[str, ...] = ()

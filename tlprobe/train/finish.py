@@ -1,8 +1,9 @@
 """The end of a training: final weights, predictions, the record."""
 
-import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -16,6 +17,7 @@ from tlprobe.train.loop import Trainer
 from tlprobe.train.material import Material
 from tlprobe.train.predictions import Predictions
 from tlprobe.train.run import state_bytes
+from tlprobe.train.setting import EpochResult
 from tlprobe.train.states import discard_states
 
 __all__ = ["finish"]
@@ -42,8 +44,8 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         groups=tuple(dataset.clips[i].group for i in index),
         labels=dataset.labels[index],
         logits=np.stack(keeper.held_out),
+        inner_accuracy=_inner(keeper.history),
     )
-    fitted = held_out.scores("cross_fitted").mean()
     n = len(index)
     low, high = wilson_interval(predictions.n_correct, n)
     best = max(keeper.history, key=lambda result: result.held_out_accuracy)
@@ -63,7 +65,10 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "ci_high": high,
         "best_accuracy": best.held_out_accuracy,
         "best_epoch": best.epoch,
-        "cross_fitted_accuracy": float(fitted) if np.isfinite(fitted) else None,
+        "cross_fitted_accuracy": _mean(held_out.scores("cross_fitted")),
+        "inner_fold": config.inner_fold,
+        "inner_accuracy": keeper.history[-1].inner_accuracy,
+        "inner_chosen_accuracy": _mean(held_out.scores("inner_chosen")),
         "n": n,
         "n_train": len(split.train_index),
         "n_padded": material.images.n_padded,
@@ -73,7 +78,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "n_trained": sum(weight.numel() for weight in weights if weight.requires_grad),
         "duration_s": sum(result.duration_s for result in keeper.history),
     }
-    history = [dataclasses.asdict(result) for result in keeper.history]
+    history = [result.row() for result in keeper.history]
     setting = trainer.setting
     about = provenance(
         data=dataset.describe(),
@@ -99,3 +104,14 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
     )
     record.save(keeper.out)
     discard_states(keeper.out)
+
+
+def _inner(history: Sequence[EpochResult]) -> tuple[float, ...] | None:
+    """Return each epoch's accuracy on the inner fold; None where there is none."""
+    found = tuple(result.inner_accuracy for result in history if result.inner_accuracy is not None)
+    return found or None
+
+
+def _mean(scores: npt.NDArray[np.float64]) -> float | None:
+    mean = float(scores.mean())
+    return mean if np.isfinite(mean) else None

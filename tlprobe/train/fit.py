@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from tlprobe.backbones.blocked import BlockedCNN
@@ -150,6 +151,10 @@ def fit_network(
         if processes.rank > 0:
             saved = load_state(out)
         train_index, held_out_index = material.dataset.split(config.fold)
+        inner_index = train_index[:0]
+        if config.inner_fold is not None:
+            inner_index = material.dataset.split(config.inner_fold)[1]
+            train_index = np.setdiff1d(train_index, inner_index)
         if saved is not None:
             standardise = standardiser_of(saved.config, source=out / "config.json")
         elif config.recipe.normalize == "channel":
@@ -161,6 +166,7 @@ def fit_network(
             labels=material.dataset.labels,
             train_index=train_index,
             held_out_index=held_out_index,
+            inner_index=inner_index,
             standardise=standardise,
             names=[clip.path for clip in material.dataset.clips],
         )

@@ -4,7 +4,6 @@ After each epoch, every few minutes within one, and at the step after a signal: 
 for people, ``history.csv``, and the epochs that were asked for.
 """
 
-import dataclasses
 import io
 import logging
 import shutil
@@ -168,7 +167,7 @@ class Keeper:
                 step=step,
                 config=self.config,
                 files=self.files,
-                history=[dataclasses.asdict(result) for result in self.history],
+                history=[result.row() for result in self.history],
                 trainer=state,
                 best_epoch=best_epoch,
                 best=self.best if apart else None,
@@ -188,7 +187,7 @@ class Keeper:
 
     def _write_history(self) -> None:
         if self.history:
-            text = table_csv([dataclasses.asdict(result) for result in self.history])
+            text = table_csv([result.row() for result in self.history])
             write_atomic(self.out / "history.csv", text, make_folder=False)
 
 

@@ -201,13 +201,11 @@ class Trainer:
         self.train_epoch(self.begin_epoch(), on_step=on_step)
         lr = self._rates[0]
         train_loss, train_accuracy = self.so_far()
-        logits = self.held_out_logits = self.predict(self.split.held_out_index)
-        target = torch.from_numpy(self.split.labels[self.split.held_out_index])
-        held_out_loss = functional.cross_entropy(logits, target).item()
-        if not math.isfinite(held_out_loss):
-            raise DivergedError(
-                f"the loss on the held-out clips is {held_out_loss} after epoch {self.epoch + 1}, lr {lr:g}"
-            )
+        self.held_out_logits = self.predict(self.split.held_out_index)
+        held_out_loss, held_out_accuracy = self._score(self.split.held_out_index, self.held_out_logits, lr=lr)
+        inner: tuple[float | None, float | None] = (None, None)
+        if len(index := self.split.inner_index):
+            inner = self._score(index, self.predict(index), lr=lr)
         duration_s = self._elapsed()
         self.epoch, self.step, self._checked, self._elapsed_s = self.epoch + 1, 0, 0, 0.0
         return EpochResult(
@@ -216,9 +214,19 @@ class Trainer:
             train_loss=train_loss,
             train_accuracy=train_accuracy,
             held_out_loss=held_out_loss,
-            held_out_accuracy=(logits.argmax(1) == target).double().mean().item(),
+            held_out_accuracy=held_out_accuracy,
             duration_s=duration_s,
+            inner_loss=inner[0],
+            inner_accuracy=inner[1],
         )
+
+    def _score(self, index: np.ndarray, logits: torch.Tensor, *, lr: float) -> tuple[float, float]:
+        """Return mean loss and accuracy of clips that were not trained on."""
+        target = torch.from_numpy(self.split.labels[index])
+        loss = functional.cross_entropy(logits, target).item()
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss on the held-out clips is {loss} after epoch {self.epoch + 1}, lr {lr:g}")
+        return loss, (logits.argmax(1) == target).double().mean().item()
 
     def plan(self, epoch: int) -> EpochPlan:
         """Draw what an epoch will do."""

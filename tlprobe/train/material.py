@@ -91,6 +91,8 @@ class FitOptions:
         What it starts from; of a file or a run the head is dropped.
     fold : int
         The fold held out.
+    inner_fold : bool
+        Keep the fold after it (after the last: the first) out of training as well, for choices.
     seed : int >= 0
         Reaches every draw of the training: random weights, head, batch order, augmentation.
     recipe : {"quick", "paper", "paper-scratch"} or path
@@ -113,6 +115,7 @@ class FitOptions:
     backbone: str = DEFAULT_BACKBONE
     weights: Path | str = "imagenet"
     fold: int = 1
+    inner_fold: bool = False
     seed: int = 0
     recipe: Path | str = "quick"
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -223,6 +226,7 @@ def define(options: FitOptions) -> Definition:
         init=starting.init,
         init_digest=starting.digest,
         fold=options.fold,
+        inner_fold=dataset.next_fold(options.fold) if options.inner_fold else None,
         seed=options.seed,
         treatment="random" if starting.state is None else "full",
         data_hash=dataset.content_hash,

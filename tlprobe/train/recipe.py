@@ -47,6 +47,10 @@ class Recipe(Augmentation):
         A variant's pitch is shifted by up to so much, up or down.
     stretch : float in [0, 0.5]
         A variant's tempo is up to 1 + `stretch` times as fast, or as slow.
+    stored_views : int >= 0
+        Draw the augmentation beforehand, so many views of each clip, the same for all seeds; each epoch takes one
+        of them. 0: anew in each epoch. With it the output of frozen blocks can be computed once, see
+        `tlprobe.train.prefix`; mixup, which mixes clips of a batch, cannot be stored.
     normalize : {"channel", "none"}
         ``channel``: zero mean and unit variance per channel, statistics of the training clips.
     """
@@ -64,6 +68,7 @@ class Recipe(Augmentation):
     variants: int = Field(default=0, ge=0)
     pitch_semitones: float = Field(default=0.0, ge=0, le=24, allow_inf_nan=False)
     stretch: float = Field(default=0.0, ge=0, le=0.5, allow_inf_nan=False)
+    stored_views: int = Field(default=0, ge=0)
     normalize: Literal["channel", "none"]
 
     _more_numbers = field_validator(
@@ -77,6 +82,7 @@ class Recipe(Augmentation):
         "variants",
         "pitch_semitones",
         "stretch",
+        "stored_views",
         mode="before",
     )(refuse_switch)
 
@@ -86,6 +92,18 @@ class Recipe(Augmentation):
             raise ValueError("variants need pitch_semitones or stretch, else all are the original")
         if (self.pitch_semitones or self.stretch) and not self.variants:
             raise ValueError("pitch_semitones and stretch need variants, the number of stored ones")
+        return self
+
+    @model_validator(mode="after")
+    def _stored_views_are_of_single_clips(self) -> "Recipe":
+        if self.stored_views and self.mixup:
+            raise ValueError("mixup mixes the clips of a batch, which stored_views cannot store; turn one of them off")
+        if (
+            self.stored_views
+            and not self.variants
+            and not any(getattr(self, name) != field.default for name, field in Augmentation.model_fields.items())
+        ):
+            raise ValueError("stored_views need an augmentation or variants, else all are the original")
         return self
 
     @model_validator(mode="after")

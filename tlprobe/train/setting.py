@@ -14,7 +14,10 @@ __all__ = ["EpochResult", "Setting", "Split"]
 
 @dataclasses.dataclass(frozen=True)
 class EpochResult:
-    """What one epoch gave: a row of ``history.csv``. Losses in nats, accuracies in [0, 1]."""
+    """What one epoch gave: a row of ``history.csv``. Losses in nats, accuracies in [0, 1].
+
+    Those of the inner fold are None where there is none; they are then no columns of the table.
+    """
 
     epoch: int
     lr: float
@@ -23,6 +26,12 @@ class EpochResult:
     held_out_loss: float
     held_out_accuracy: float
     duration_s: float
+    inner_loss: float | None = None
+    inner_accuracy: float | None = None
+
+    def row(self) -> dict[str, float]:
+        """Return what is there, as a row of a table."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +46,8 @@ class Split:
         Class indices.
     train_index, held_out_index : np.ndarray of int
         The split.
+    inner_index : np.ndarray of int
+        Clips of an inner fold, on which choices are made; in neither of the two. Mostly empty.
     standardise : Standardiser
         Applied to every image.
     names : sequence of str
@@ -49,6 +60,7 @@ class Split:
     held_out_index: np.ndarray
     standardise: Standardiser
     names: Sequence[str]
+    inner_index: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclasses.dataclass(frozen=True)
