@@ -95,9 +95,9 @@ def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip, ca
     position = [clip.path for clip in dataset.clips].index("dog/hollow.wav")
     np.testing.assert_allclose(images.array[position], LOG_FLOOR, rtol=1e-6)
     meta = json.loads(next((root.parent / "cache" / "images").glob("*/images.json")).read_text())
-    assert [dataset.clips[i].path for i in meta["padded"]] == ["cat/short.wav"]
-    assert [dataset.clips[i].path for i in meta["cropped"]] == ["cat/long.wav", "dog/hollow.wav"]
-    assert meta["settings"] == SETTINGS.model_dump()
+    assert [dataset.clips[i].path for i in meta["about"]["padded"]] == ["cat/short.wav"]
+    assert [dataset.clips[i].path for i in meta["about"]["cropped"]] == ["cat/long.wav", "dog/hollow.wav"]
+    assert meta["about"]["settings"] == SETTINGS.model_dump()
 
 
 def test_bad_files_are_all_reported_and_leave_nothing(dataset, tmp_path):
@@ -141,7 +141,7 @@ def test_full_disk_is_a_resource_error_and_leaves_nothing(dataset, tmp_path, mon
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # stands in for a full disk
     try:
-        with pytest.raises(ResourceError, match="cannot write the image cache"):
+        with pytest.raises(ResourceError, match="cannot write the cache of images"):
             load_images(dataset, SETTINGS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -291,7 +291,7 @@ def test_a_full_disk_under_a_worker_process_is_told(dataset, tmp_path, as_proces
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # workers inherit it
     try:
-        with pytest.raises(ResourceError, match=r"cannot write the image cache .*File too large"):
+        with pytest.raises(ResourceError, match=r"cannot write the cache of images .*File too large"):
             load_images(dataset, SETTINGS, jobs=2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -117,10 +117,14 @@ class BlockedCNN(nn.Module):
         """Return logits ``(batch, n_classes)`` of images ``(batch, 3, n_mels, n_frames)``."""
         return cast(torch.Tensor, self.head(self.features(x)))
 
-    def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what the head sees, ``(batch, d)``: the last block's output, pooled."""
-        for block in self.blocks.values():
-            x = block(x)
+    def features(self, x: torch.Tensor, *, after: str | None = None) -> torch.Tensor:
+        """Return what the head sees, ``(batch, d)``: the last block's output, pooled.
+
+        Of images, or of the output ``(batch, channels, height, width)`` of block `after`.
+        """
+        first = 0 if after is None else self.block_names.index(after) + 1
+        for name in self.block_names[first:]:
+            x = self.blocks[name](x)
         x = self.cut_norm(x)
         return x.mean((2, 3))
 

@@ -100,7 +100,7 @@ class Augmentation(BaseModel):
 
 
 def draw(
-    augmentation: Augmentation, n: int, *, image_shape: tuple[int, int, int], seed: int, epoch: int
+    augmentation: Augmentation, n: int, *, image_shape: tuple[int, ...], seed: int, epoch: int
 ) -> dict[str, np.ndarray]:
     """Draw one epoch's augmentation, a row a position of its order.
 

@@ -1,8 +1,7 @@
 """The image of each clip, computed once per (file content, settings) and kept on disk.
 
-One entry is a folder ``images/<key>`` with ``images.npy`` and, written last, ``images.json``. The key
-knows nothing of labels and folds, so every run on the same recordings reads the same file. The array is
-written with ordinary writes and then renamed: a memory map written to a full disk would kill the process.
+An entry's key knows nothing of labels and folds, so every run on the same recordings reads the same file. It is
+kept by `tlprobe.data.arrays`.
 """
 
 import contextlib
@@ -10,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,18 +19,17 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from tlprobe.audio.logmel import ImageSettings, LogMel
+from tlprobe.data.arrays import stored_array
 from tlprobe.data.dataset import Dataset, list_errors
-from tlprobe.data.locks import remove_left, wait_for_folder
 from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
-from tlprobe.errors import DataError, ParameterError, ResourceError
-from tlprobe.files import cache_root, sha256_file, write_atomic
+from tlprobe.errors import DataError, ParameterError
+from tlprobe.files import cache_root
 
 __all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered"]
 
 _log = logging.getLogger(__name__)
 
-SCHEMA = 3  # raise it when the same settings would give other images
-_ARRAY, _META = "images.npy", "images.json"
+SCHEMA = 4  # raise it when the same settings would give other images, or an entry another layout
 
 
 @dataclass(frozen=True)
@@ -43,6 +40,8 @@ class Images:
     ----------
     array : np.ndarray [shape=(n, 3, n_mels, width), float32]
         Read-only, mapped from the cache file; natural log of power.
+    key : str
+        Of the entry: a hash of all that the images depend on.
     n_padded, n_cropped : int
         Clips that were shorter, or longer, than ``clip_s``.
     n_silent : int
@@ -51,6 +50,7 @@ class Images:
     """
 
     array: npt.NDArray[np.float32]
+    key: str
     n_padded: int
     n_cropped: int
     n_silent: int = 0
@@ -126,20 +126,13 @@ def load_rendered(
     key = hashlib.sha256(json.dumps({"schema": SCHEMA, **facts}, sort_keys=True).encode()).hexdigest()[:32]
     entry = (cache or cache_root()) / "images" / key
     shape = (len(items), 3, settings.n_mels, settings.width)
-    found = _read(entry, shape)
-    if found is None:
-        remove_left(entry.parent)
-        with wait_for_folder(entry):  # another process may be computing the same images: then take its result
-            found = _read(entry, shape)
-            if found is None:
-                try:
-                    _build(entry, items, settings, shape, jobs=jobs or os.cpu_count() or 1, progress=progress)
-                except OSError as error:
-                    raise ResourceError(f"cannot write the image cache {entry}: {error.strerror or error}") from error
-                found = _read(entry, shape, hashed=False)  # the hash is of what was written a moment ago
-    if found is None:
-        raise ResourceError(f"the image cache {entry} was written but cannot be read back")
-    return found
+
+    def fill(file: Path, offset: int) -> dict[str, Any]:
+        target = Target(file=file, offset=offset, settings=settings)
+        return _render(items, target, jobs=jobs or os.cpu_count() or 1, progress=progress)
+
+    array, about = stored_array(entry, shape, what="images", fill=fill)
+    return Images(array=array, key=key, **{name: int(about[name]) for name in ("n_padded", "n_cropped", "n_silent")})
 
 
 def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.float32]:
@@ -167,78 +160,18 @@ def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.
     return np.stack(images) if images else np.zeros((0, 3, settings.n_mels, settings.width), np.float32)
 
 
-def _read(entry: Path, shape: tuple[int, ...], *, hashed: bool = True) -> Images | None:
-    """Return the entry's images, or None if it is missing, or not what was written.
-
-    The whole file is hashed: ESC-50's 768 MB take half a second, less than to read them from a disk, and a
-    flipped bit would change every result that rests on them, unseen.
-    """
-    path = entry / _ARRAY
-    try:
-        meta = json.loads((entry / _META).read_text(encoding="utf-8"))
-        damaged = path.stat().st_size != meta["bytes"] or (hashed and sha256_file(path) != meta["sha256"])
-        if damaged:
-            _log.warning("%s is damaged; the images are computed again", path)
-            return None
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-        if array.shape != shape or array.dtype != np.float32 or not array.flags.c_contiguous:
-            return None
-        return Images(
-            array=array,
-            n_padded=int(meta["n_padded"]),
-            n_cropped=int(meta["n_cropped"]),
-            n_silent=int(meta["n_silent"]),
-        )
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _build(
-    entry: Path,
-    items: Sequence[Item],
-    settings: ImageSettings,
-    shape: tuple[int, ...],
-    *,
-    jobs: int,
-    progress: bool | None,
-) -> None:
-    for name in (_META, _ARRAY):  # a damaged entry: its mark goes first
-        (entry / name).unlink(missing_ok=True)
-    temporary = entry / f"{_ARRAY}.tmp"  # under the lock nobody else writes it
-    n_bytes = 4 * int(np.prod(shape))
-    free = shutil.disk_usage(entry).free
-    if free < n_bytes:
-        raise ResourceError(f"the image cache {entry} needs {n_bytes} bytes, {free} are free")
+def _render(items: Sequence[Item], target: Target, *, jobs: int, progress: bool | None) -> dict[str, Any]:
     found: list[Rendered] = []
-    try:
-        with temporary.open("wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
-            offset = file.tell()
-        target = Target(file=temporary, offset=offset, settings=settings)
-        with contextlib.closing(render_all(items, target, jobs=jobs)) as rendering:  # ends the workers, come what may
-            bar = tqdm(
-                rendering,
-                total=len(items),
-                desc="images",
-                unit="clip",
-                disable=None if progress is None else not progress,
-            )
-            found.extend(bar)
-        errors = [rendered.error for rendered in found if rendered.error is not None]
-        if errors:
-            raise DataError(list_errors(errors))
-        digest = sha256_file(temporary)
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, entry / _ARRAY)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with contextlib.closing(render_all(items, target, jobs=jobs)) as rendering:  # ends the workers, come what may
+        disable = None if progress is None else not progress
+        found.extend(tqdm(rendering, total=len(items), desc="images", unit="clip", disable=disable))
+    errors = [rendered.error for rendered in found if rendered.error is not None]
+    if errors:
+        raise DataError(list_errors(errors))
     fits = [rendered.fit for rendered in found]
-    meta: dict[str, Any] = {
+    return {
         "schema": SCHEMA,
-        "settings": settings.model_dump(),
-        "bytes": offset + n_bytes,
-        "sha256": digest,
+        "settings": target.settings.model_dump(),
         "n_clips": len(fits),
         "n_padded": fits.count("padded"),
         "n_cropped": fits.count("cropped"),
@@ -247,4 +180,3 @@ def _build(
         "cropped": [i for i, fit in enumerate(fits) if fit == "cropped"],
         "silent": [i for i, rendered in enumerate(found) if rendered.silent],
     }
-    write_atomic(entry / _META, json.dumps(meta) + "\n")

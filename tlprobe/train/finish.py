@@ -86,6 +86,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         precision=str(setting.precision).removeprefix("torch."),
         n_threads=torch.get_num_threads(),
         n_processes=setting.processes.n,
+        stored_prefix=split.after,
         batch_norm="statistics of each process's part" if setting.processes.n > 1 else "statistics of the whole batch",
     )
     record = Record(

@@ -15,6 +15,7 @@ import torch
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.data.loader import Standardiser, channel_statistics
+from tlprobe.data.stored_views import draw_views
 from tlprobe.files import lock_folder
 from tlprobe.train.config import FitConfig
 from tlprobe.train.device import Precision, precision_of, resolve_device
@@ -24,6 +25,7 @@ from tlprobe.train.kept import KeepEpochs, epochs_to_keep, require_kept
 from tlprobe.train.loop import Trainer
 from tlprobe.train.material import FitOptions, Material, prepare
 from tlprobe.train.memory import explain_out_of_memory
+from tlprobe.train.prefix import with_stored_prefix
 from tlprobe.train.processes import Processes, joined
 from tlprobe.train.progress import Progress
 from tlprobe.train.recipe import load_recipe
@@ -124,11 +126,18 @@ def fit_network(
     overwrite: bool = False,
     keep_epochs: KeepEpochs = (),
     tensorboard: bool = False,
+    prefix_cache: bool = True,
     progress: bool | None = None,
 ) -> Run:
     """Train a network that is ready (started, cut, frozen) and leave a run directory.
 
-    A finished run of the same `config` in `out` is returned as it is. Parameters and errors as in `fit`.
+    A finished run of the same `config` in `out` is returned as it is. Parameters and errors as in `fit`, and:
+
+    Parameters
+    ----------
+    prefix_cache : bool
+        Compute the output of blocks that are frozen from the input on once, where that is the same training; see
+        `tlprobe.train.prefix`.
 
     Raises
     ------
@@ -150,33 +159,24 @@ def fit_network(
             return Run.load(out)
         if processes.rank > 0:
             saved = load_state(out)
-        train_index, held_out_index = material.dataset.split(config.fold)
-        inner_index = train_index[:0]
-        if config.inner_fold is not None:
-            inner_index = material.dataset.split(config.inner_fold)[1]
-            train_index = np.setdiff1d(train_index, inner_index)
-        if saved is not None:
-            standardise = standardiser_of(saved.config, source=out / "config.json")
-        elif config.recipe.normalize == "channel":
-            standardise = channel_statistics(material.images.array, train_index)
-        else:
-            standardise = Standardiser()
-        split = Split(
-            views=[images.array for images in (material.images, *material.variants)],
-            labels=material.dataset.labels,
-            train_index=train_index,
-            held_out_index=held_out_index,
-            inner_index=inner_index,
-            standardise=standardise,
-            names=[clip.path for clip in material.dataset.clips],
-        )
+        split = _split(config, material, saved=saved, source=out / "config.json")
+        body = config_body(config, source=material.source, standardise=split.standardise)
+        if prefix_cache:
+            split = with_stored_prefix(
+                model,
+                split,
+                recipe=config.recipe,
+                image_keys=[images.key for images in material.views],
+                device=device,
+                white_noise=material.noise_for(config.recipe),
+                progress=progress,
+            )
         setting = Setting(
             device=device,
             precision=precision_of(precision, device=device),
             compiled=compiled,
             processes=processes,
         )
-        body = config_body(config, source=material.source, standardise=standardise)
         with explain_out_of_memory(batch_size=config.recipe.batch_size, precision=setting.precision):
             _train(
                 model,
@@ -195,6 +195,41 @@ def fit_network(
         return Run.load(out)
 
 
+def _split(config: FitConfig, material: Material, *, saved: Saved | None, source: Path) -> Split:
+    """Return the clips to train on, to choose on and to score on, and their images."""
+    dataset, recipe = material.dataset, config.recipe
+    train_index, held_out_index = dataset.split(config.fold)
+    inner_index = train_index[:0]
+    if config.inner_fold is not None:
+        inner_index = dataset.split(config.inner_fold)[1]
+        train_index = np.setdiff1d(train_index, inner_index)
+    if saved is not None:
+        standardise = standardiser_of(saved.config, source=source)
+    elif recipe.normalize == "channel":
+        standardise = channel_statistics(material.images.array, train_index)
+    else:
+        standardise = Standardiser()
+    stored = None
+    if recipe.stored_views:
+        stored = draw_views(
+            recipe.augmentation,
+            recipe.stored_views,
+            n_clips=len(dataset.clips),
+            n_images=len(material.views),
+            image_shape=material.image_shape,
+        )
+    return Split(
+        views=[images.array for images in material.views],
+        labels=dataset.labels,
+        train_index=train_index,
+        held_out_index=held_out_index,
+        inner_index=inner_index,
+        standardise=standardise,
+        names=[clip.path for clip in dataset.clips],
+        stored=stored,
+    )
+
+
 def _train(
     model: BlockedCNN,
     split: Split,
@@ -211,14 +246,13 @@ def _train(
 ) -> None:
     processes = setting.processes
     init = state_bytes(model.original_state()) if processes.rank == 0 else b""
-    noisy = config.recipe.noise_snr_db is not None
     trainer = Trainer(
         model,
         split=split,
         recipe=config.recipe,
         seed=config.seed,
         setting=setting,
-        white_noise=material.white_noise() if noisy else None,
+        white_noise=material.noise_for(config.recipe),
     )
     with contextlib.closing(trainer), watch_signals() as flag:
         keeper = Keeper(out, trainer, config=body, keep=keep, flag=flag, processes=processes)

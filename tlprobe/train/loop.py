@@ -18,7 +18,8 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from tlprobe.backbones.blocked import BlockedCNN
-from tlprobe.data.augment import Augment
+from tlprobe.backbones.halves import RestOf
+from tlprobe.data.augment import Augment, Augmentation
 from tlprobe.errors import CheckpointError, DivergedError
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.device import set_up_for_speed
@@ -106,14 +107,17 @@ class Trainer:
         self._began = time.perf_counter()
         self._checked = 0
         self._store = ImageStore(split.views, device=device)
+        # What is left to do to a batch, and what of the network it goes through.
+        self._augmentation = recipe.augmentation if split.after is None else Augmentation()
+        self._network: nn.Module = self.model if split.after is None else RestOf(self.model, after=split.after)
         self._augment = Augment(
-            recipe.augmentation, standardise=split.standardise, white_noise=white_noise, device=device
+            self._augmentation, standardise=split.standardise, white_noise=white_noise, device=device
         )
         self._compute = self._make_step()
 
     def _make_step(self) -> Step:
         setting = self.setting
-        network: nn.Module = self.model
+        network = self._network
         if setting.compiled:
             network = torch.compile(network)  # type: ignore[assignment]
         if setting.processes.n > 1:
@@ -234,7 +238,7 @@ class Trainer:
         return plan_epoch(
             split.train_index,
             split.labels,
-            augmentation=self.recipe.augmentation,
+            augmentation=self._augmentation,
             batch_size=self.recipe.batch_size,
             n_clips=len(views[0]),
             n_views=len(views),
@@ -242,13 +246,14 @@ class Trainer:
             seed=self.seed,
             epoch=epoch,
             device=self.setting.device,
+            stored=split.stored,
             processes=self.setting.processes,
         )
 
     def predict(self, index: np.ndarray) -> torch.Tensor:
         """Return the logits of some clips, as `tlprobe.train.predict.predict`, all processes sharing the work."""
         return predict(
-            self.model,
+            self._network,
             self.split.views[0],
             index,
             standardise=self.split.standardise,

@@ -65,8 +65,18 @@ class Material:
         """Shape of one image: channels, n_mels, width."""
         return (3, self.settings.n_mels, self.settings.width)
 
-    def white_noise(self) -> torch.Tensor:
-        """Return the log-mel image ``(3, n_mels, width)`` of white noise of unit variance, always the same."""
+    @property
+    def views(self) -> tuple[Images, ...]:
+        """The original images, then the variants."""
+        return (self.images, *self.variants)
+
+    def noise_for(self, recipe: Recipe) -> torch.Tensor | None:
+        """Return the log-mel image ``(3, n_mels, width)`` of white noise of unit variance, always the same.
+
+        None where the recipe adds no noise.
+        """
+        if recipe.noise_snr_db is None:
+            return None
         log_mel = LogMel(self.settings)
         noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal(log_mel.n_samples)
         return torch.from_numpy(log_mel(noise.astype(np.float32)))

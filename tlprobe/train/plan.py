@@ -13,6 +13,7 @@ import torch
 
 from tlprobe.data.augment import Augmentation, draw
 from tlprobe.data.loader import epoch_order
+from tlprobe.data.stored_views import StoredViews
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.processes import ALONE, Processes
 
@@ -55,10 +56,11 @@ def plan_epoch(
     batch_size: int,
     n_clips: int,
     n_views: int,
-    image_shape: tuple[int, int, int],
+    image_shape: tuple[int, ...],
     seed: int,
     epoch: int,
     device: torch.device,
+    stored: StoredViews | None = None,
     processes: Processes = ALONE,
 ) -> EpochPlan:
     """Draw one epoch.
@@ -83,6 +85,8 @@ def plan_epoch(
         Of the draws.
     device : torch.device
         Where targets and draws go.
+    stored : StoredViews, optional
+        Views to take from; then nothing is drawn but the order and which view.
     processes : Processes
         Which part of each step is this process's.
 
@@ -93,8 +97,14 @@ def plan_epoch(
     """
     order = epoch_order(train_index, batch_size=batch_size, seed=seed, epoch=epoch)
     clips = np.concatenate(order)
-    views = np.random.default_rng(derive_seed(seed, "view", epoch)).integers(0, n_views, size=len(clips))
-    draws = draw(augmentation, len(clips), image_shape=image_shape, seed=seed, epoch=epoch)
+    n_choices = n_views if stored is None else len(stored.rows)
+    views = np.random.default_rng(derive_seed(seed, "view", epoch)).integers(0, n_choices, size=len(clips))
+    if stored is None:
+        rows = views * n_clips + clips
+        draws = draw(augmentation, len(clips), image_shape=image_shape, seed=seed, epoch=epoch)
+    else:
+        rows = stored.rows[views, clips]
+        draws = {name: values[views, clips] for name, values in stored.draws.items()}
     starts = np.cumsum([0, *map(len, order)])
     mine = [start + processes.part(len(batch)) for start, batch in zip(starts, order, strict=False)]
     stops = np.cumsum([0, *map(len, mine)]).tolist()
@@ -105,7 +115,7 @@ def plan_epoch(
 
     return EpochPlan(
         clips=clips[at],
-        rows=torch.from_numpy((views * n_clips + clips)[at].astype(np.int64)),
+        rows=torch.from_numpy(rows[at].astype(np.int64)),
         target=move(labels[clips[at]].astype(np.int64)),
         draws={name: move(values[at]) for name, values in draws.items()},
         steps=tuple(slice(start, stop) for start, stop in itertools.pairwise(stops)),

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from tlprobe.data.loader import Standardiser
+from tlprobe.data.stored_views import StoredViews
 from tlprobe.train.processes import ALONE, Processes
 
 __all__ = ["EpochResult", "Setting", "Split"]
@@ -52,6 +53,11 @@ class Split:
         Applied to every image.
     names : sequence of str
         Of the clips, for errors.
+    stored : StoredViews, optional
+        Views that are drawn already, of which each epoch takes one a clip.
+    after : str or None
+        The block whose output `views` are, in place of images: the training begins after it, without standardisation
+        and augmentation, which are in `views` already. `names` .. `labels` are as ever.
     """
 
     views: Sequence[np.ndarray]
@@ -60,6 +66,8 @@ class Split:
     held_out_index: np.ndarray
     standardise: Standardiser
     names: Sequence[str]
+    stored: StoredViews | None = None
+    after: str | None = None
     inner_index: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
