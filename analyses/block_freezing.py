@@ -13,25 +13,7 @@ A frozen block gets no gradient, and its batch-norm statistics stand still. Give
 run by ``--ckpt``, or let the script train it and everything else.
 """
 
-from typing import Any
-
-from tlprobe import freeze
-from tlprobe.cli.analysis import Analysis, run_analysis
-from tlprobe.records import Record
-from tlprobe.studies.merge import merge
-
-
-def analyse(asked: Analysis) -> Record:
-    """Sweep the last frozen block over none .. block4, on each fold."""
-    where = {"data": asked.data, "trials": asked.trials, "device": asked.device, "progress": asked.progress}
-    return merge([freeze(pair.full, **where) for pair in asked.levels()])
-
-
-def describe(row: dict[str, Any]) -> str:
-    """Return a point in words."""
-    what = f"frozen up to {row['block']}" if row["block"] else row["treatment"]
-    return f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_trained']} weights"
-
+from tlprobe.cli.analysis import cells_of, describe_cell, run_analysis
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="block_freezing", probe="freeze", about=__doc__)
+    run_analysis(cells_of, describe=describe_cell, script=__file__, probe="cells", about=__doc__)

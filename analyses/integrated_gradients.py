@@ -16,17 +16,16 @@ attributions are, not that they are right; the gap says how far they miss what t
 from typing import Any
 
 from tlprobe import attribute
-from tlprobe.cli.analysis import Analysis, run_analysis
+from tlprobe.cli.analysis import Analysis, Outcome, run_analysis
 from tlprobe.errors import ParameterError
-from tlprobe.records import Record
 
 
-def analyse(asked: Analysis) -> Record:
+def analyse(asked: Analysis) -> Outcome:
     """Attribute the predicted class of four held-out clips, from silence."""
-    if len(asked.ckpt or asked.folds) > 1:
-        raise ParameterError("one figure shows one network: give one --ckpt, or one fold")
-    run = asked.ckpt[0] if asked.ckpt else asked.levels()[0].full
-    return attribute(run, data=asked.data, device=asked.device, progress=asked.progress)
+    runs = asked.runs("full")
+    if len(runs) != 1:
+        raise ParameterError(f"one figure shows one network; the study has {len(runs)} fully fine-tuned ones")
+    return Outcome(attribute(runs[0], data=asked.data, device=asked.device, progress=asked.progress))
 
 
 def describe(row: dict[str, Any]) -> str:
@@ -36,4 +35,4 @@ def describe(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="integrated_gradients", probe="attribute", about=__doc__)
+    run_analysis(analyse, describe=describe, script=__file__, probe="attribute", about=__doc__)

@@ -12,25 +12,7 @@ The network ends after a block, with global average pooling and a new linear hea
 fine-tuned run by ``--ckpt``, or let the script train it and everything else.
 """
 
-from typing import Any
-
-from tlprobe import cutoff
-from tlprobe.cli.analysis import Analysis, run_analysis
-from tlprobe.records import Record
-from tlprobe.studies.merge import merge
-
-
-def analyse(asked: Analysis) -> Record:
-    """Sweep the last block that stays over stem .. block4, on each fold."""
-    where = {"data": asked.data, "trials": asked.trials, "device": asked.device, "progress": asked.progress}
-    return merge([cutoff(pair.full, **where) for pair in asked.levels()])
-
-
-def describe(row: dict[str, Any]) -> str:
-    """Return a point in words."""
-    what = f"ends after {row['block']}" if row["block"] else row["treatment"]
-    return f"fold {row['fold']} {what}: {100 * row['accuracy']:.1f} %, n = {row['n']}, {row['n_weights']} weights"
-
+from tlprobe.cli.analysis import cells_of, describe_cell, run_analysis
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="model_cutoff", probe="cutoff", about=__doc__)
+    run_analysis(cells_of, describe=describe_cell, script=__file__, probe="cells", about=__doc__)

@@ -14,22 +14,23 @@ far shorter than the paper's: the gain is that of a fixed budget.
 
 from typing import Any
 
-from tlprobe.cli.analysis import Analysis, run_analysis
-from tlprobe.records import Record
+from tlprobe.cli.analysis import Analysis, Outcome, run_analysis
 from tlprobe.studies.gain import pretrained_vs_random
+from tlprobe.studies.paper_tables import table_one
 
 
-def analyse(asked: Analysis) -> Record:
-    """Put the pretrained and the random run of each fold beside each other."""
-    return pretrained_vs_random(asked.levels())
+def analyse(asked: Analysis) -> Outcome:
+    """Put pretrained and random runs beside each other, fold by fold and seed by seed."""
+    table, rows = table_one(asked.cells())
+    return Outcome(pretrained_vs_random(asked.runs("full", "random")), table, rows)
 
 
 def describe(row: dict[str, Any]) -> str:
     """Return a run's accuracy in words."""
     low, high = 100 * row["ci_low"], 100 * row["ci_high"]
     accuracy = f"{100 * row['accuracy']:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
-    return f"fold {row['fold']} {row['init']:>9}: {accuracy}"
+    return f"{row['backbone']} fold {row['fold']} seed {row['seed']} {row['init']:>9}: {accuracy}"
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="pretrained_vs_random", probe="pretrained_vs_random", about=__doc__)
+    run_analysis(analyse, describe=describe, script=__file__, probe="pretrained_vs_random", about=__doc__)

@@ -18,21 +18,20 @@ Give runs by ``--ckpt``, or let the script train a pretrained and a random one a
 from typing import Any
 
 from tlprobe import svcca
-from tlprobe.cli.analysis import Analysis, run_analysis
-from tlprobe.records import Record
+from tlprobe.cli.analysis import Analysis, Outcome, run_analysis
 
 
-def analyse(asked: Analysis) -> Record:
+def analyse(asked: Analysis) -> Outcome:
     """Compare each block's output on held-out clips before and after training, beside its null."""
-    runs = [run for pair in asked.levels() for run in (pair.full, pair.random)]
-    return svcca(
-        runs,
+    record = svcca(
+        asked.runs("full", "random"),
         conv=("positions", "pool"),
         baseline="random-pair",
         data=asked.data,
         device=asked.device,
         progress=asked.progress,
     )
+    return Outcome(record)
 
 
 def describe(row: dict[str, Any]) -> str:
@@ -44,4 +43,4 @@ def describe(row: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="weight_change", probe="svcca", about=__doc__)
+    run_analysis(analyse, describe=describe, script=__file__, probe="svcca", about=__doc__)

@@ -11,24 +11,7 @@ Ours      efficientnet_lite0, ESC-50 at 16 kHz, 8 bit, fold 4, one seed, 4 epoch
 Give the fully fine-tuned run by ``--ckpt``, or let the script train it and everything else.
 """
 
-from typing import Any
-
-from tlprobe import fuse
-from tlprobe.cli.analysis import Analysis, run_analysis
-from tlprobe.records import Record
-from tlprobe.studies.merge import merge
-
-
-def analyse(asked: Analysis) -> Record:
-    """Sweep the last pretrained block over none .. block4, on each fold."""
-    where = {"data": asked.data, "trials": asked.trials, "device": asked.device, "progress": asked.progress}
-    return merge([fuse(pair.full, **where) for pair in asked.levels()])
-
-
-def describe(row: dict[str, Any]) -> str:
-    """Return a point in words."""
-    return f"fold {row['fold']} pretrained up to {row['block']:>6}: {100 * row['accuracy']:.1f} %, n = {row['n']}"
-
+from tlprobe.cli.analysis import cells_of, describe_cell, run_analysis
 
 if __name__ == "__main__":
-    run_analysis(analyse, describe=describe, name="weight_fusion", probe="fuse", about=__doc__)
+    run_analysis(cells_of, describe=describe_cell, script=__file__, probe="cells", about=__doc__)

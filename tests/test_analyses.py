@@ -1,4 +1,4 @@
-"""Every script in analyses/ answers --help and, given a run, leaves a record and its figure."""
+"""Every script in analyses/ answers --help, has its two studies, and leaves record, figure and table."""
 
 import runpy
 import shutil
@@ -6,20 +6,24 @@ from pathlib import Path
 
 import pytest
 
-from tlprobe.errors import ParameterError
 from tlprobe.records import Record
-from tlprobe.studies.sweeps import Levels
+from tlprobe.studies.study_file import load_study
 
 ANALYSES = Path(__file__).parents[1] / "analyses"
 SCRIPTS = sorted(path.stem for path in ANALYSES.glob("*.py"))
 PROBES = {
-    "block_freezing": "freeze",
+    "block_freezing": "cells",
+    "deep_ensembles": "ensemble",
+    "equal_parts": "cells",
+    "fusion_shapes": "cells",
     "integrated_gradients": "attribute",
-    "model_cutoff": "cutoff",
+    "model_cutoff": "cells",
     "pretrained_vs_random": "pretrained_vs_random",
+    "published_results": "cells",
     "weight_change": "svcca",
-    "weight_fusion": "fuse",
+    "weight_fusion": "cells",
 }
+SMALL = "timm/test_efficientnet"
 
 
 def run_script(name, arguments, monkeypatch):
@@ -29,21 +33,34 @@ def run_script(name, arguments, monkeypatch):
     return end.value.code
 
 
-def leaves_its_record(name, tiny_run, folder, trials, monkeypatch):
-    arguments = ["--ckpt", tiny_run.path, "--trials", trials, "--out", folder, "--device", "cpu", "--quiet"]
-    assert run_script(name, arguments, monkeypatch) == 0
-    record = Record.load(folder)
-    assert record.probe == PROBES[name]
-    assert record.rows
-    assert (folder / f"{name}.png").stat().st_size > 0
-    assert (folder / f"{name}.pdf").stat().st_size > 0
-    return record
-
-
 @pytest.fixture(scope="module")
 def trials(tmp_path_factory):
     """One folder of trials, so that the scripts share what coincides."""
     return tmp_path_factory.mktemp("trials")
+
+
+@pytest.fixture
+def leave(trials, tiny_data, start_file, tmp_path, monkeypatch):
+    """Run a script on a study of the tiny data, and return its record."""
+
+    def run(name, treatments, *, seeds=(0,), inits=None):
+        study = tmp_path / "own.yaml"
+        study.write_text(
+            f"data: {tiny_data}\nnetworks: [{SMALL}]\ninits: [{', '.join(inits or [str(start_file)])}]\nfolds: [1]\n"
+            f"seeds: {list(seeds)}\ntreatments: [{treatments}]\nchanges: {{epochs: 1, batch_size: 8}}\n"
+        )
+        out = tmp_path / "out"
+        given = ["--study", study, "--trials", trials, "--out", out, "--device", "cpu", "--quiet"]
+        assert run_script(name, given, monkeypatch) == 0
+        record = Record.load(out)
+        assert record.probe == PROBES[name]
+        assert record.rows
+        assert (out / f"{name}.png").stat().st_size > 0
+        assert (out / f"{name}.pdf").stat().st_size > 0
+        assert Record.load(out / "study").probe == "study"
+        return record, out
+
+    return run
 
 
 def test_every_analysis_of_the_paper_is_there():
@@ -54,7 +71,7 @@ def test_every_analysis_of_the_paper_is_there():
 def test_help_states_the_claim(name, monkeypatch, capsys):
     assert run_script(name, ["--help"], monkeypatch) == 0
     shown = capsys.readouterr().out
-    for part in ("Claim", "Command", "Run time", "Paper", "Ours", "--folds", "--ckpt", "--epochs", "--backbone"):
+    for part in ("Claim", "Command", "Run time", "Paper", "Ours", "--data", "--scale", "--study", "--jobs"):
         assert part in shown
 
 
@@ -63,34 +80,60 @@ def test_header_is_filled_in(name):
     assert "@" not in (ANALYSES / f"{name}.py").read_text(encoding="utf-8").split('"""')[1]
 
 
-def test_weight_change(tiny_run, tmp_path, trials, monkeypatch):
-    record = leaves_its_record("weight_change", tiny_run, tmp_path, trials, monkeypatch)
-    assert {row["init"] for row in record.rows} == {"imagenet", "random", "random pair"}
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_its_studies_are_there_and_ask_the_same(name):
+    small, paper = (load_study(ANALYSES / f"{name}{suffix}") for suffix in (".yaml", ".paper.yaml"))
+    assert small.treatments == paper.treatments
+    assert small.inits == paper.inits
+    assert (small.recipe, paper.recipe) == ("quick", "paper")
+    assert paper.networks[0] == "densenet201"
+
+
+def test_weight_change(leave, start_file):
+    record, _ = leave("weight_change", "full, random")
+    assert {row["init"] for row in record.rows} == {start_file.stem, "random", "random pair"}
     assert {row["conv"] for row in record.rows} == {"positions", "pool"}
     assert all(row["corrected"] is not None for row in record.rows if row["block"] == "stem")
 
 
-def test_pretrained_vs_random(tiny_run, tmp_path, trials, monkeypatch):
-    record = leaves_its_record("pretrained_vs_random", tiny_run, tmp_path, trials, monkeypatch)
-    assert [row["treatment"] for row in record.rows] == ["full", "random"]
-    assert [len(curve["held_out_accuracy"]) for curve in record.params["curves"]] == [2, 2]
+def test_pretrained_vs_random(leave, start_file):
+    record, out = leave("pretrained_vs_random", "full", seeds=(0, 1), inits=[str(start_file), "random"])
+    assert [row["treatment"] for row in record.rows] == ["full", "random"] * 2
+    assert [len(curve["held_out_accuracy"]) for curve in record.params["curves"]] == [1] * 4
+    table = (out / "table.md").read_text(encoding="utf-8")
+    assert f"| {SMALL} |" in table
+    assert "| densenet201 | ESC-50 | 91.2 ± 0.4 | 72.5 | — | — | — | — | — | — |" in table
+    assert (out / "table.csv").read_text(encoding="utf-8").startswith("network,data_set,paper_pretrained")
 
 
-def test_integrated_gradients(tiny_run, tmp_path, trials, monkeypatch):
-    record = leaves_its_record("integrated_gradients", tiny_run, tmp_path, trials, monkeypatch)
+def test_tables_two_and_three(leave):
+    record, out = leave("deep_ensembles", "full", seeds=(0, 1))
+    assert [(row["backbone"], row["fold"], row["members"]) for row in record.rows] == [(SMALL, 1, 2)]
+    assert len(record.params["single"]) == 2
+    assert "| resnet50 | GTZAN | 91.1 ± 0.9 | 92.0 | — |" in (out / "table.md").read_text(encoding="utf-8")
+    shutil.rmtree(out)
+    _, out = leave("published_results", "full", seeds=(0, 1))
+    table = (out / "table.md").read_text(encoding="utf-8")
+    assert "| ES-ResNet | as cited by the paper | 91.5 | 85.4 | — |" in table
+    assert f"| {SMALL}, ensemble of 2 | ours | — | — | — |" in table  # on another data set than the paper's three
+    assert (out / "table.tex").read_text(encoding="utf-8").count(r"\\") > 10
+
+
+def test_integrated_gradients(leave):
+    record, _ = leave("integrated_gradients", "full")
     assert len({row["label"] for row in record.rows}) == len(record.rows) == 3  # one a class
 
 
-def test_a_figure_of_one_network_takes_one_run(tiny_run, tmp_path, trials, monkeypatch, capsys):
-    arguments = ["--ckpt", tiny_run.path, "--ckpt", tiny_run.path, "--trials", trials, "--out", tmp_path]
-    assert run_script("integrated_gradients", arguments, monkeypatch) == 2
-    assert "one --ckpt" in capsys.readouterr().err
+def test_a_figure_of_one_network_takes_one_run(leave, capsys):
+    with pytest.raises(AssertionError):
+        leave("integrated_gradients", "full", seeds=(0, 1))
+    assert "the study has 2 fully fine-tuned ones" in capsys.readouterr().err
 
 
 def test_nothing_that_is_there_is_lost(tiny_run, tmp_path, trials, monkeypatch, capsys):
     copied = shutil.copytree(tiny_run.path, tmp_path / "run")
     before = (copied / "record.json").read_bytes()
-    arguments = ["--ckpt", copied, "--trials", trials, "--quiet", "--out"]
+    arguments = ["--trials", trials, "--quiet", "--out"]
     assert run_script("integrated_gradients", [*arguments, copied], monkeypatch) == 2
     assert "is a run directory" in capsys.readouterr().err
     assert (copied / "record.json").read_bytes() == before
@@ -99,39 +142,34 @@ def test_nothing_that_is_there_is_lost(tiny_run, tmp_path, trials, monkeypatch, 
     assert "holds a finished svcca" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_options_that_a_run_makes_idle_are_refused(name, tiny_run, tmp_path, monkeypatch, capsys):
-    arguments = ["--ckpt", tiny_run.path, "--epochs", 3, "--backbone", "resnet18", "--folds", 2, "--out", tmp_path]
-    assert run_script(name, arguments, monkeypatch) == 2
-    assert "--backbone, --folds, --epochs would be ignored" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--scale", "large"], "--scale 'large'; choose from small, paper"),
+        (["--study", "own.yaml", "--scale", "paper"], "--scale paper would be ignored"),
+        (["--study", "missing.yaml"], "study missing.yaml is missing"),
+    ],
+)
+def test_wrong_options_are_told(arguments, message, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert run_script("weight_fusion", arguments, monkeypatch) == 2
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_data_that_has_moved_is_said_by_data(name, tiny_run, tmp_path, monkeypatch):
-    """Every call that opens the run's data set is told where it is; what it computes is not the point here."""
-    asked = []
-
-    def levels(*_, data=None, **__):
-        asked.append(data)
-        return Levels(full=tiny_run, random=tiny_run)
-
-    def probe(*_, data=None, **__):
-        asked.append(data)
-        raise ParameterError("enough")
-
-    monkeypatch.setattr("tlprobe.studies.sweeps.levels", levels)
-    for function in ("studies.sweeps.fuse", "studies.sweeps.freeze", "studies.sweeps.cutoff"):
-        monkeypatch.setattr(f"tlprobe.{function}", probe)
-    for function in ("probes.svcca.svcca", "probes.attribute.attribute"):
-        monkeypatch.setattr(f"tlprobe.{function}", probe)
-    arguments = ["--ckpt", tiny_run.path, "--data", tmp_path, "--out", tmp_path / "o"]
-    code = run_script(name, arguments, monkeypatch)
-    assert code == (0 if name == "pretrained_vs_random" else 2)  # it needs the two runs alone
-    assert asked == [tmp_path] * (1 if name in ("pretrained_vs_random", "integrated_gradients") else 2)
-
-
+@pytest.mark.parametrize(
+    ("name", "treatments", "n_swept"),
+    [
+        ("weight_fusion", "full, random, fuse", 6),
+        ("block_freezing", "full, freeze", 6),
+        ("model_cutoff", "full, cutoff", 5),
+        ("fusion_shapes", "full, {fuse: {shape: single}}, fuse", 12),
+        ("equal_parts", "full, {fuse: {shape: single, partition: params, parts: 2}}", 3),
+    ],
+)
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["weight_fusion", "block_freezing", "model_cutoff"])
-def test_sweeps(name, tiny_run, tmp_path, trials, monkeypatch):
-    record = leaves_its_record(name, tiny_run, tmp_path, trials, monkeypatch)
-    assert [row["block"] for row in record.rows if row["block"]] == record.params["blocks"]
+def test_sweeps(name, treatments, n_swept, leave):
+    record, out = leave(name, treatments)
+    swept = [row for row in record.rows if row["block"] is not None]
+    assert len(swept) == n_swept
+    assert all(row["accuracy"] is not None for row in swept)
+    assert (out / "table.md").read_text(encoding="utf-8").count(SMALL) == len(record.rows)

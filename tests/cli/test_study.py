@@ -1,6 +1,7 @@
 """``tlprobe study``: plan, run, status, tables, from a file."""
 
 import json
+import sys
 
 import pytest
 
@@ -47,6 +48,21 @@ def test_a_wrong_file_is_told_in_a_line(cli, tmp_path):
         assert len(err.splitlines()) == 1
         assert "did you mean resnet50?" in err
         assert "unknown treatment; choose from full" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--engine", "spark"), "engine: name: Input should be 'local' or 'ray' (given: 'spark')"),
+        (("--address", "auto"), "engine: address: of engine ray alone, and this is engine local"),
+        (("--engine", "ray"), "engine ray needs Ray: pip install 'tlprobe[ray]'"),
+    ],
+)
+def test_a_wrong_engine_is_told_in_a_line(cli, file, monkeypatch, options, said):
+    monkeypatch.setitem(sys.modules, "ray", None)  # as where it is not installed
+    code, out, err = cli("study", "run", file, "--trials", "t", "-q", *options)
+    assert (code, out, len(err.splitlines())) == (2, "", 1)
+    assert said in err
 
 
 def test_tables_of_nothing_are_refused(cli, file):

@@ -159,3 +159,29 @@ def test_clips_of_one_recording_are_drawn_together(study, tmp_path, epochs):
     rewrite(folder, correct, groups=("a",) * 3 + ("b",) * 3)
     row = find(cells(plan, trials=tmp_path / "runs"), "full")
     assert (row["ci_low"], row["ci_high"]) == (0, 1)  # two recordings: one or the other, or both
+
+
+def test_a_random_network_is_compared_with_the_pretrained_one(study, tmp_path, epochs):
+    both = study.model_copy(update={"inits": (*study.inits, "random"), "treatments": study.treatments[:1]})
+    run_study(both, out=tmp_path / "out", trials=tmp_path / "runs", device="cpu", progress=False)
+    plan = plan_study(both)
+    for trial in plan.trials:
+        right = 5 if trial.config.init != "random" else 2
+        rewrite(tmp_path / "runs" / trial.name, [[clip < right for clip in range(N)]])
+    record = cells(plan, trials=tmp_path / "runs")
+    pretrained, random = record.rows
+    assert (pretrained["start"], random["start"]) == ("start", "random")
+    assert (pretrained["difference"], pretrained["compared_with"]) == (None, None)
+    assert random["difference"] == pytest.approx(-0.5)
+    assert random["compared_with"] == "start"
+    assert record.params["seeds"] == [0, 1]
+    assert record.params["folds"] == [1, 2]
+
+
+def test_rows_are_in_the_order_of_the_study_file(study, tmp_path, epochs):
+    ordered = Study.model_validate(
+        {**study.model_dump(exclude_unset=True), "folds": (1,), "seeds": (0,), "treatments": ("full", "cutoff")}
+    )
+    run_study(ordered, out=tmp_path / "out", trials=tmp_path / "runs", device="cpu", progress=False)
+    record = cells(plan_study(ordered), trials=tmp_path / "runs")
+    assert [row["block"] for row in record.rows] == [None, "stem", "block1", "block2", "block3", "block4"]

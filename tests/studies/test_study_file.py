@@ -4,7 +4,7 @@ import pytest
 
 from tlprobe.backbones.partition import Partition
 from tlprobe.errors import ParameterError
-from tlprobe.studies.study_file import Study, load_study
+from tlprobe.studies.study_file import Engine, Study, load_study
 from tlprobe.train.recipe import load_recipe
 
 
@@ -102,6 +102,15 @@ def test_all_that_is_wrong_is_told_at_once(write):
         ("treatments: [fuse]\ninits: [random]", "fuse need a pretrained start; inits has random alone"),
         ("treatments: [{fuse: {}, freeze: {}}]", "must be the name of a treatment, or one name with a table"),
         ("treatments: [full]\nengine: {jobs: 0}", "engine.jobs: Input should be greater than or equal to 1"),
+        ("treatments: [full]\nengine: {name: spark}", "engine.name: Input should be 'local' or 'ray' (given: 'spark')"),
+        (
+            "treatments: [full]\nengine: {address: auto}",
+            "engine: address: of engine ray alone, and this is engine local",
+        ),
+        (
+            "treatments: [full]\nengine: {name: ray, gpu_share: 2}",
+            "engine.gpu_share: Input should be less than or equal",
+        ),
         ("treatments: [full]\ntreatments: [fuse]", "the key 'treatments' stands twice"),
         ("- full", "must be a table of names and values"),
     ],
@@ -111,6 +120,16 @@ def test_what_is_wrong_is_told(write, text, said):
         load_study(write(text))
     assert said in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_an_engine_is_changed_by_what_is_given():
+    ray = Engine(name="ray", jobs=3, address="head:6379", gpu_share=0.5)
+    assert ray.changed(name=None, jobs=None, address=None) == ray
+    assert ray.changed(name="ray", jobs=2, address="auto") == ray.model_copy(update={"jobs": 2, "address": "auto"})
+    assert ray.changed(name="local", jobs=None, address=None) == Engine(jobs=3)  # the rest means nothing there
+    assert Engine(jobs=3).changed(name="ray", jobs=None, address=None) == Engine(name="ray", jobs=3)
+    with pytest.raises(ParameterError, match="engine: address: of engine ray alone, and this is engine local"):
+        ray.changed(name="local", jobs=None, address="auto")
 
 
 def test_a_missing_file_is_told(tmp_path):

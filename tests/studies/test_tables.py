@@ -3,7 +3,7 @@
 import pytest
 
 from tlprobe.records import Record
-from tlprobe.studies.tables import latex_table, markdown_table
+from tlprobe.studies.tables import cells_table
 
 FULL = {
     "sweep": "full",
@@ -24,6 +24,7 @@ FULL = {
     "sd_folds": None,
     "n_folds": 1,
     "n": 400,
+    "inner_chosen_accuracy": None,
     "ci_low": 0.77,
     "ci_high": 0.85,
     **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value", "p_holm")),
@@ -58,7 +59,7 @@ def record():
 
 
 def test_markdown(record):
-    header, rule, full, fused, absent, empty, note = markdown_table(record).splitlines()
+    header, rule, full, fused, absent, empty, note = cells_table(record).markdown().splitlines()
     assert header.count("|") == rule.count("|") == full.count("|") == absent.count("|") == 13
     texts = ["efficientnet_lite0", "imagenet", "full", "2/2", "81.2 [77.0, 85.0]", "1.1 (n = 2)", "—", "83.0", "81.5"]
     assert full == f"| {' | '.join([*texts, '+1.5', '—', '—'])} |"
@@ -70,7 +71,7 @@ def test_markdown(record):
 
 
 def test_latex(record):
-    lines = latex_table(record).splitlines()
+    lines = cells_table(record).latex().splitlines()
     assert lines[0].startswith("% ESC-50, 2000 clips.")
     assert lines[1:3] == [r"\begin{tabular}{lllrrrrrrrrr}", r"\toprule"]
     assert lines[-2:] == [r"\bottomrule", r"\end{tabular}"]

@@ -1,129 +1,167 @@
-"""What the scripts in ``analyses/`` share: their options, their missing trainings, their outcome."""
+"""What the scripts in ``analyses/`` share: their study, its missing trainings, their options and outcome."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from tlprobe.cli.app import guarded_exit
-from tlprobe.cli.options import Data, Debug, Device, Overwrite, Quiet, begin
+from tlprobe.cli.options import Debug, Device, Overwrite, Quiet, begin
 from tlprobe.cli.output import claimed
 from tlprobe.errors import ParameterError
 from tlprobe.records import Record
 
 if TYPE_CHECKING:
-    from tlprobe.studies.sweeps import Levels
+    from tlprobe.studies.plan import Plan
+    from tlprobe.studies.tables import Table
+    from tlprobe.train.run import Run
 
-__all__ = ["Analysis", "run_analysis"]
+__all__ = ["Analysis", "Outcome", "cells_of", "describe_cell", "run_analysis"]
+
+SCALES = ("small", "paper")
 
 
 @dataclasses.dataclass(frozen=True)
 class Analysis:
-    """What an analysis was asked for.
+    """A study whose trials are there.
 
     Parameters
     ----------
-    data : Path or None
-        Of the trainings that are missing; of a run, where its data set has moved.
-    backbone, folds, epochs
-        Of the trainings that are missing.
-    ckpt : tuple of Path
-        Fully fine-tuned runs to use instead: they give data, network, fold and recipe.
+    plan : Plan
     trials : Path
-        Where trainings live.
+        Where its runs live.
+    data : Path or None
+        Its data set.
     device : {"auto", "cpu", "cuda"}
-        Where to train.
     progress : bool or None
         None shows bars on a terminal only.
     """
 
-    data: Path | None
-    backbone: str | None
-    folds: tuple[int, ...]
-    epochs: int | None
-    ckpt: tuple[Path, ...]
+    plan: "Plan"
     trials: Path
+    data: Path | None
     device: str
     progress: bool | None
 
-    def levels(self) -> "list[Levels]":
-        """Return the pretrained and the random run of each checkpoint or fold; what is missing is trained."""
-        from tlprobe.studies.sweeps import levels
-        from tlprobe.train.material import FitOptions
+    def runs(self, *treatments: str) -> "list[Run]":
+        """Return the runs of some treatments, in the plan's order."""
+        from tlprobe.train.run import Run
 
-        where = {"trials": self.trials, "device": self.device, "progress": self.progress}
-        if self.ckpt:
-            return [levels(run, data=self.data, **where) for run in self.ckpt]  # type: ignore[arg-type]
-        options = FitOptions(data=self.data, changes={"epochs": self.epochs})
-        if self.backbone is not None:
-            options = dataclasses.replace(options, backbone=self.backbone)
-        return [levels(options=dataclasses.replace(options, fold=fold), **where) for fold in self.folds]  # type: ignore[arg-type]
+        names = [trial.name for trial in self.plan.trials if trial.config.treatment in treatments]
+        return [Run.load(self.trials / name) for name in names]
+
+    def cells(self) -> Record:
+        """Return the study's cells, see `tlprobe.studies.cells`."""
+        from tlprobe.studies.cells import cells
+
+        return cells(self.plan, trials=self.trials)
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What an analysis leaves.
+
+    Parameters
+    ----------
+    record : Record
+        Has a figure.
+    table : Table or None
+    numbers : sequence of mapping or None
+        Rows of the table, where the record's are others.
+    """
+
+    record: Record
+    table: "Table | None" = None
+    numbers: Sequence[Mapping[str, Any]] | None = None
+
+
+def cells_of(asked: Analysis) -> Outcome:
+    """Return a study's cells, with their table."""
+    from tlprobe.studies.tables import cells_table
+
+    record = asked.cells()
+    return Outcome(record, cells_table(record))
+
+
+def describe_cell(row: dict[str, Any]) -> str:
+    """Return a cell in words."""
+    names = ("backbone", "start", "sweep", "shape", "block", "partition")
+    what = " ".join(str(row[name]) for name in names if row[name] is not None)
+    if row["accuracy"] is None:
+        return f"{what}: missing"
+    interval = "" if row["ci_low"] is None else f" [{100 * row['ci_low']:.1f}, {100 * row['ci_high']:.1f}]"
+    return f"{what}: {100 * row['accuracy']:.1f} %{interval}, n = {row['n']}, {row['n_runs']} runs"
 
 
 def run_analysis(
-    analyse: Callable[[Analysis], Record],
+    analyse: Callable[[Analysis], Outcome],
     *,
     describe: Callable[[dict[str, Any]], str],
-    name: str,
+    script: str,
     probe: str,
     about: str | None,
 ) -> None:
-    """Parse the common options, run an analysis, and leave its record and figure.
+    """Parse the common options, run what is missing of the study, analyse it, and leave record, figure and table.
 
     Parameters
     ----------
     analyse : callable
-        Takes the `Analysis`, gives its record.
+        Takes the `Analysis`, gives its `Outcome`.
     describe : callable
         Takes a row of the record, gives a line about it.
-    name : str
-        Of the figure, and of the folder in ``figures/`` that is the default of ``--out``.
+    script : str
+        The script's ``__file__``. Beside it lie ``NAME.yaml``, the study at a small scale, and ``NAME.paper.yaml``, at
+        the paper's; NAME is that of the figure and of the folder in ``figures/`` that is the default of ``--out``.
     probe : str
         What the record is of.
     about : str or None
         The script's own docstring: the help text.
     """
+    file = Path(script)
+    name = file.stem
 
     def command(
         *,
-        data: Data = None,
-        backbone: Annotated[
-            str | None, typer.Option(help="Network of missing trainings. [default: efficientnet_lite0]")
+        data: Annotated[
+            Path | None, typer.Option(help="The data set's folder. [default: the study's; else built-in clips]")
         ] = None,
-        folds: Annotated[
-            str | None, typer.Option(help="Held-out folds of missing trainings, e.g. 1,2,3,4,5. [default: 1]")
+        scale: Annotated[str, typer.Option(help="small (a night on 2 cores at most) or paper.")] = "small",
+        study: Annotated[
+            Path | None, typer.Option(help="An own study file in place of the script's.", show_default=False)
         ] = None,
-        epochs: Annotated[int | None, typer.Option(help="Epochs of missing trainings. [default: the recipe's]")] = None,
-        ckpt: Annotated[list[Path], typer.Option(help="A fully fine-tuned run to use. Repeat for several.")] = [],  # noqa: B006
-        trials: Annotated[Path, typer.Option(help="Where trainings live.")] = Path("runs/trials"),
-        out: Annotated[Path, typer.Option(help="Folder for record and figure.")] = Path("figures") / name,
+        jobs: Annotated[int | None, typer.Option(min=1, help="Trials at a time. [default: the study's]")] = None,
+        trials: Annotated[Path, typer.Option(help="Where trainings live; finished ones are found there.")] = Path(
+            "runs/trials"
+        ),
+        out: Annotated[Path, typer.Option(help="Folder for record, figure and table.")] = Path("figures") / name,
         device: Device = "auto",
         overwrite: Overwrite = False,
         quiet: Quiet = False,
         debug: Debug = False,
     ) -> None:
-        given = {"--backbone": backbone, "--folds": folds, "--epochs": epochs}
-        ignored = [option for option, value in given.items() if value is not None]
-        if ckpt and ignored:
-            raise ParameterError(
-                f"--ckpt {ckpt[0]} gives network, fold and recipe; {', '.join(ignored)} would be ignored"
-            )
-        asked = Analysis(
-            data=data,
-            backbone=backbone,
-            folds=_numbers(folds or "1"),
-            epochs=epochs,
-            ckpt=tuple(ckpt),
-            trials=trials,
-            device=device,
-            progress=begin(quiet=quiet),
-        )
-        with claimed(probe, out, overwrite=overwrite, data=data, ckpt=ckpt, **given) as claim:
-            record = analyse(asked)
-            claim.deliver(record, stem=name)
-        for row in record.rows:
+        from tlprobe.studies.plan import plan_study
+        from tlprobe.studies.study import run_study
+        from tlprobe.studies.study_file import load_study
+
+        if scale not in SCALES:
+            raise ParameterError(f"--scale {scale!r}; choose from {', '.join(SCALES)}")
+        if study is not None and scale != "small":
+            raise ParameterError(f"--study {study} is the whole study; --scale {scale} would be ignored")
+        progress = begin(quiet=quiet)
+        given = study or _study_file(file, scale)  # type: ignore[arg-type]  # checked above
+        asked = load_study(given)
+        if data is not None:
+            asked = asked.model_copy(update={"data": data})
+        engine = asked.engine if jobs is None else asked.engine.model_copy(update={"jobs": jobs})
+        with claimed(probe, out, overwrite=overwrite, data=data, study=asked.model_dump(mode="json")) as claim:
+            run_study(asked, out=out / "study", trials=trials, engine=engine, device=device, progress=progress)
+            outcome = analyse(Analysis(plan_study(asked), trials, asked.data, device, progress))
+            claim.deliver(outcome.record, stem=name)
+            if outcome.table is not None:
+                outcome.table.save(out, numbers=outcome.numbers)
+        for row in outcome.record.rows:
             typer.echo(describe(row))
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -132,8 +170,5 @@ def run_analysis(
     guarded_exit(lambda arguments: app(args=arguments, standalone_mode=False))
 
 
-def _numbers(folds: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(fold) for fold in folds.split(","))
-    except ValueError as error:
-        raise ParameterError(f"--folds {folds!r} is no list of folds like 1,2,3") from error
+def _study_file(script: Path, scale: Literal["small", "paper"]) -> Path:
+    return script.with_suffix(".yaml" if scale == "small" else ".paper.yaml")

@@ -83,7 +83,8 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.read
     import tlprobe.cli.similarity
     import tlprobe.cli.study
-    import tlprobe.cli.train  # noqa: F401
+    import tlprobe.cli.train
+    import tlprobe.cli.tune  # noqa: F401
 
     if not arguments:
         app(args=["--help"], prog_name="tlprobe", standalone_mode=False)

@@ -67,6 +67,12 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder for the record. [default: out/studies/NAME]")] = None,
     trials: Trials = Path("runs/trials"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Trials at a time. [default: the study file's]")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="local: this machine; ray: a Ray. [default: the study file's]", metavar="NAME")
+    ] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray to join, or auto; without it, one is started here.")
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
     debug: Debug = False,
@@ -76,9 +82,9 @@ def run(
     from tlprobe.studies.study import run_study
 
     study = _load(file, data)
-    engine = study.engine if jobs is None else study.engine.model_copy(update={"jobs": jobs})
+    chosen = study.engine.changed(name=engine, jobs=jobs, address=address)
     out = Path("out/studies") / file.stem if out is None else out
-    record = run_study(study, out=out, trials=trials, engine=engine, device=device, progress=progress)
+    record = run_study(study, out=out, trials=trials, engine=chosen, device=device, progress=progress)
     typer.echo(f"{len(record.rows)} points of {record.params['n_trials']} trials; record: {out / 'record.json'}")
 
 
@@ -118,17 +124,37 @@ def tables(
     """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX; missing ones are seen."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
-    from tlprobe.files import write_atomic
     from tlprobe.studies.cells import cells
     from tlprobe.studies.plan import plan_study
-    from tlprobe.studies.tables import latex_table, markdown_table
+    from tlprobe.studies.tables import cells_table
 
     out = Path("out/studies") / f"{file.stem}-tables" if out is None else out
     planned = plan_study(_load(file, data))
     with claimed("cells", out, overwrite=True, file=file) as claim:
         record = cells(planned, trials=trials)
         claim.save(record)
-        write_atomic(out / "table.md", markdown_table(record))
-        write_atomic(out / "table.tex", latex_table(record))
+        cells_table(record).save(out)
     n_missing = sum(row["n_planned"] - row["n_runs"] for row in record.rows)
     typer.echo(f"{len(record.rows)} rows, {n_missing} runs of them missing: {out / 'record.csv'}, table.md, table.tex")
+
+
+@study_app.command()
+def figures(
+    *,
+    file: File,
+    data: StudyData = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the figure. [default: out/studies/NAME-figures]")] = None,
+    trials: Trials = Path("runs/trials"),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Draw each sweep of the study over its blocks, or its levels, with intervals; missing points are gaps."""
+    begin(quiet=quiet)
+    from tlprobe.cli.output import claimed
+    from tlprobe.studies.cells import cells
+    from tlprobe.studies.plan import plan_study
+
+    out = Path("out/studies") / f"{file.stem}-figures" if out is None else out
+    planned = plan_study(_load(file, data))
+    with claimed("cells", out, overwrite=True, file=file) as claim:
+        claim.deliver(cells(planned, trials=trials), stem=file.stem)

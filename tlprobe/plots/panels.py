@@ -10,6 +10,7 @@ from matplotlib.figure import Figure, SubFigure
 from tlprobe.errors import ParameterError
 from tlprobe.plots import (
     attribute,
+    cells,
     ensemble,
     evaluate,
     fit,
@@ -18,6 +19,7 @@ from tlprobe.plots import (
     svcca_grid,
     svcca_training,
     sweep,
+    tune,
     weight_distance,
 )
 from tlprobe.records import Record
@@ -72,6 +74,8 @@ def panel_of(record: Record, *, alone: bool) -> Panel:
     """
     if record.probe not in PROBES:
         raise ParameterError(f"probe={record.probe!r} has no figure; choose from {', '.join(PROBES)}")
+    if record.probe == "cells" and len(cells.families(record)) > 1:
+        return _CELLS
     if record.probe != "svcca":
         return (_ALONE if alone else {}).get(record.probe, _PANELS[record.probe])
     mode = record.params.get("mode")
@@ -101,6 +105,7 @@ _PANELS = {
     "fuse": Panel(sweep.draw, shares_accuracy=True),
     "freeze": Panel(sweep.draw, shares_accuracy=True),
     "cutoff": Panel(sweep.draw, shares_accuracy=True),
+    "cells": Panel(cells.draw, shares_accuracy=True),
     "ensemble": Panel(ensemble.draw, shares_accuracy=True),
     "eval": Panel(
         evaluate.draw,
@@ -108,6 +113,7 @@ _PANELS = {
         beside=_wide_if(evaluate.is_wide, else_beside=2),  # its names and colour bar need the room
     ),
     "fit": Panel(fit.draw),
+    "tune": Panel(tune.draw, on="figure", height_in=tune.height_in, beside=lambda _: 1),
     "pretrained_vs_random": Panel(pretrained_vs_random.draw),
     "weight_distance": Panel(weight_distance.draw),
     "attribute": Panel(attribute.draw, on="figure", height_in=attribute.height_in, beside=lambda _: 1),
@@ -116,6 +122,7 @@ _ALONE = {
     "fit": _stacked(fit.draw, fit.draw_loss),
     "weight_distance": _stacked(weight_distance.draw, weight_distance.draw_batch_norm),
 }
+_CELLS = Panel(cells.draw_all, on="figure", height_in=lambda record: _PANEL_IN * len(cells.families(record)))
 _SVCCA_GRID = Panel(
     svcca_grid.draw,
     on="figure",

@@ -30,14 +30,14 @@ from tlprobe.plots.style import (
 )
 from tlprobe.records import Record
 
-__all__ = ["X_LABELS", "draw"]
+__all__ = ["LEVELS", "SHAPE_WORDS", "X_LABELS", "draw"]
 
 X_LABELS = {"fuse": "pretrained", "freeze": "frozen", "cutoff": "network ends"}
 """What is done to the network, by probe; a shape's word follows."""
 
-_SHAPES = {"prefix": "up to", "suffix": "from", "single": "alone:", "except": "all but"}
+SHAPE_WORDS = {"prefix": "up to", "suffix": "from", "single": "alone:", "except": "all but"}
 
-_LEVELS: dict[str, tuple[str, str, Any]] = {
+LEVELS: dict[str, tuple[str, str, Any]] = {
     "full": ("fully fine-tuned", "0.15", "--"),
     "random": ("random init", PALETTE[1], (0, (4, 1.5, 1, 1.5))),
 }
@@ -73,7 +73,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
         points += [row for here in trials for row in here]
         _draw_points(ax, trials, look=series_look(index), label=readable(backbone) if several else None)
     epochs = values(_own(points, probe=probe), "epochs")
-    for treatment, (index, backbone) in itertools.product(_LEVELS, enumerate(backbones)):
+    for treatment, (index, backbone) in itertools.product(LEVELS, enumerate(backbones)):
         level = _distinct(row for row in _of(record, backbone) if row.get("treatment") == treatment)
         color = series_look(index).color if several else None
         _draw_level(ax, level, treatment=treatment, color=color, swept=epochs)
@@ -87,7 +87,7 @@ def draw(record: Record, *, ax: Axes) -> Axes:
 def _x_label(record: Record) -> str:
     """Say what was done to the network up to, from, alone in or in all but the blocks on the axis."""
     what, rest, partition = X_LABELS[record.probe], record.params.get("rest"), record.params.get("partition")
-    word = "after" if record.probe == "cutoff" else _SHAPES[str(record.params.get("shape", "prefix"))]
+    word = "after" if record.probe == "cutoff" else SHAPE_WORDS[str(record.params.get("shape", "prefix"))]
     about = [f"rest {rest}"] if rest not in (None, "random", "trained") else []
     about += [f"parts equal by {str(partition).partition('/')[0]}"] if partition else []
     return f"{what} {word}" + (f" ({', '.join(about)})" if about else "")
@@ -147,7 +147,7 @@ def _draw_level(ax: Axes, rows: Rows, *, treatment: str, color: str | None, swep
     accuracies = 100 * values(rows, "accuracy")
     if not accuracies.size:
         return
-    label, own_color, line = _LEVELS[treatment]
+    label, own_color, line = LEVELS[treatment]
     epochs = set(values(rows, "epochs"))
     if swept.size and epochs and epochs != set(swept):  # a level trained for longer must not pass for an equal
         label += f" ({', '.join(f'{value:g}' for value in sorted(epochs))} epochs)"

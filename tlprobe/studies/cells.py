@@ -58,7 +58,10 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         (`tlprobe.numerics.variance`) where every fold has every seed. ``difference``, its interval and ``p_value``
         (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start on the
         same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0 and
-        None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``.
+        None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``. ``compared_with`` names
+        the start of the network that the difference is to: its own, and for the random network of a study with a
+        pretrained start that one, so that the difference is what pretraining gives, with its sign turned.
+        ``params`` say what all runs share: ``folds``, ``seeds``, ``recipe``, ``image``, ``block_names``.
 
     Raises
     ------
@@ -103,23 +106,32 @@ def cells(plan: Plan, *, trials: Path) -> Record:
     }
     for row in rows:
         row |= dict.fromkeys(("ci_low", "ci_high", "difference", "difference_low", "difference_high"))
-        row |= dict.fromkeys(("p_value", "p_holm"))
+        row |= dict.fromkeys(("p_value", "p_holm", "compared_with"))
     if several:
         means = cluster_bootstrap(list(several.values()), groups)
         for number, low, high in zip(several, means.low, means.high, strict=True):
             rows[number] |= {"ci_low": float(low), "ci_high": float(high)}
     _compare(table, rows, several, groups)
-    return Record("cells", {"rules": list(RULES), "n_trials": len(plan.trials)}, rows, provenance(data=about))
+    config = plan.trials[0].config
+    params = {
+        "rules": list(RULES),
+        "n_trials": len(plan.trials),
+        "folds": sorted({trial.config.fold for trial in plan.trials}),
+        "inner_fold": plan.study.inner_fold,
+        "seeds": sorted({trial.config.seed for trial in plan.trials}),
+        "recipe": config.recipe.model_dump(mode="json"),
+        "image": config.image.model_dump(mode="json"),
+        "block_names": {network: list(names) for network, names in plan.block_names.items()},
+    }
+    return Record("cells", params, rows, provenance(data=about))
 
 
 def _table(plan: Plan) -> list[_Cell]:
-    found: dict[tuple[str, str, Point], _Cell] = {}
+    found = {key: _Cell(*key, runs={}) for key in plan.grid}
     for trial in plan.trials:
         config = trial.config
         for start, point in trial.points:
-            key = (config.backbone, start, point)
-            cell = found.setdefault(key, _Cell(config.backbone, start, point, {}))
-            cell.runs[config.fold, config.seed] = trial.name
+            found[config.backbone, start, point].runs[config.fold, config.seed] = trial.name
     return list(found.values())
 
 
@@ -185,12 +197,19 @@ def _compare(
     series: Mapping[int, npt.NDArray[np.float64]],
     groups: Sequence[str],
 ) -> None:
-    """Add to each row how it differs from the fully fine-tuned network, where both score the same clips."""
+    """Add to each row how it differs from the fully fine-tuned network, where both score the same clips.
+
+    The fully trained random network is compared with that of the study's first pretrained start.
+    """
     full = {(cell.backbone, cell.start): n for n, cell in enumerate(table) if cell.point.treatment == "full"}
+    pretrained = {backbone: start for backbone, start in reversed(full) if start != "random"}
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for number, cell in enumerate(table):
         row = rows[number]
-        level = full.get((cell.backbone, cell.start))
+        start = cell.start
+        if start == "random" and cell.point.treatment == "full":
+            start = pretrained.get(cell.backbone, start)
+        level = full.get((cell.backbone, start))
         if level is None or level == number or number not in series or level not in series:
             continue
         own, other = series[number], series[level]
@@ -199,7 +218,7 @@ def _compare(
             continue
         found = paired_difference(own, other, groups)
         row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
-        row["p_value"] = found.p_value
+        row |= {"p_value": found.p_value, "compared_with": start}
         point = cell.point
         family = (cell.backbone, cell.start, point.treatment, point.shape, point.rest, point.partition)
         families.setdefault(family, []).append(row)

@@ -26,11 +26,12 @@ from tlprobe.studies.execute import Executor, Report
 from tlprobe.studies.plan import Plan, Planned
 from tlprobe.train.stopping import EXIT_CODE_OF, watch_signals
 
-__all__ = ["run_here", "run_in_workers"]
+__all__ = ["ATTEMPTS", "run_here", "run_in_workers", "stopped_by", "threads_each"]
 
 _log = logging.getLogger(__name__)
 
-_ATTEMPTS = 2  # a worker that dies may have been killed for another's memory
+ATTEMPTS = 2
+"""Of a trial whose worker dies: it may have been killed for another's memory."""
 
 
 def run_here(
@@ -113,11 +114,19 @@ def run_in_workers(
         if broken and n_told < len(wanted) and flag.signum is None:
             raise ResourceError(f"{len(broken)} of {jobs} worker processes did not start: {broken[0]}")
         if flag.signum is not None:
-            name = signal.Signals(flag.signum).name
-            raise StoppedError(
-                f"stopped by {name}; trials in progress are saved: the same command goes on from there",
-                exit_code=EXIT_CODE_OF[flag.signum],
-            )
+            raise stopped_by(flag.signum)
+
+
+def stopped_by(signum: int) -> StoppedError:
+    """Return the error that tells of a study that a signal has stopped."""
+    name = signal.Signals(signum).name
+    said = f"stopped by {name}; trials in progress are saved: the same command goes on from there"
+    return StoppedError(said, exit_code=EXIT_CODE_OF[signum])
+
+
+def threads_each(jobs: int) -> int:
+    """Return how many threads each of `jobs` trials at a time gets on this machine."""
+    return max(1, (os.cpu_count() or 1) // jobs)
 
 
 def _serve(
@@ -134,7 +143,7 @@ def _serve(
             except queue.Empty:
                 return
             reason: str | None = None
-            for _ in range(_ATTEMPTS):
+            for _ in range(ATTEMPTS):
                 answer = worker.run(trial.name)
                 if stopping.is_set():
                     return
@@ -158,7 +167,7 @@ class _Worker:
     """
 
     def __init__(self, setup: dict[str, object], *, number: int, jobs: int) -> None:
-        self._setup = {**setup, "n_threads": max(1, (os.cpu_count() or 1) // jobs)}
+        self._setup = {**setup, "n_threads": threads_each(jobs)}
         self._environment = {**os.environ, **own_imports(), "OMP_NUM_THREADS": str(self._setup["n_threads"])}
         gpus = _gpus()
         if gpus:

@@ -10,6 +10,7 @@ from tlprobe.studies.trials import Baseline, run_trial
 from tlprobe.train.device import resolve_device
 from tlprobe.train.material import Definition, Material, define, prepare
 from tlprobe.train.run import Run
+from tlprobe.train.setting import EpochResult
 
 __all__ = ["Executor"]
 
@@ -32,11 +33,19 @@ class Executor:
     def __init__(self, plan: Plan, *, trials: Path, device: str, progress: bool | None = None) -> None:
         self._plan, self._trials, self._progress = plan, trials, progress
         self._device: torch.device = resolve_device(device)
-        self._material: Material | None = None  # of the study: all its trials are on the same images
+        self._material: Material | None = None  # of the last trial: but for stored variants, all have the same images
+        self._variants: tuple[float, ...] = ()
         self._defined: dict[tuple[str, str], Definition] = {}
 
-    def run(self, trial: Planned) -> Run:
+    def run(self, trial: Planned, *, on_epoch: Callable[[EpochResult], None] | None = None) -> Run:
         """Train a trial, or find it finished, or go on with it.
+
+        Parameters
+        ----------
+        trial : Planned
+            Its recipe may be another than the plan's.
+        on_epoch : callable, optional
+            As `tlprobe.train.fit.fit_network` takes it.
 
         Raises
         ------
@@ -45,12 +54,15 @@ class Executor:
         """
         options = trial.options
         key = options.backbone, str(options.weights)
-        if self._material is None:
+        recipe = trial.config.recipe
+        variants = (recipe.variants, recipe.pitch_semitones, recipe.stretch)
+        if self._material is None or variants != self._variants:
             self._material = prepare(options, progress=self._progress).material
+            self._variants = variants
         if key not in self._defined:
             self._defined[key] = define(options)
         defined = self._defined[key]
-        own = {name: getattr(trial.config, name) for name in ("fold", "inner_fold", "seed")}
+        own = {name: getattr(trial.config, name) for name in ("fold", "inner_fold", "seed", "recipe")}
         baseline = Baseline(
             config=defined.config.model_copy(update=own),
             block_names=self._plan.block_names[options.backbone],
@@ -60,7 +72,7 @@ class Executor:
             folder=self._trials,
             device=self._device,
         )
-        return run_trial(baseline, trial.points[0][1], progress=self._progress)
+        return run_trial(baseline, trial.points[0][1], progress=self._progress, on_epoch=on_epoch)
 
 
 Report = Callable[[Planned, str | None], None]

@@ -9,18 +9,18 @@ from typing import Any
 
 from tlprobe.errors import ParameterError
 from tlprobe.records import Record, provenance
-from tlprobe.studies.sweeps import Levels
+from tlprobe.train.run import Run
 
 __all__ = ["pretrained_vs_random"]
 
 
-def pretrained_vs_random(pairs: Sequence[Levels]) -> Record:
+def pretrained_vs_random(runs: Sequence[Run]) -> Record:
     """Put pretrained and random runs beside each other.
 
     Parameters
     ----------
-    pairs : sequence of Levels
-        One a fold, seed or network; the runs of a pair share split, recipe and seed.
+    runs : sequence of Run
+        Of several folds, seeds or networks: a pretrained and a random one of each, with one recipe.
 
     Returns
     -------
@@ -31,26 +31,32 @@ def pretrained_vs_random(pairs: Sequence[Levels]) -> Record:
     Raises
     ------
     ParameterError
-        If there is no pair, or the runs of a pair do not belong together.
+        If there is no run, one has no partner, or the two differ in more than their start.
     """
-    if not pairs:
+    if not runs:
         raise ParameterError("no runs to compare; give at least one pretrained and one random run")
+    pairs: dict[tuple[Any, ...], dict[str, Run]] = {}
+    for run in runs:
+        key = (run.config.backbone, run.config.fold, run.config.seed)
+        pairs.setdefault(key, {})[run.config.treatment] = run
     rows: list[dict[str, Any]] = []
     curves: list[dict[str, Any]] = []
-    for pair in pairs:
-        for name in ("data_hash", "backbone", "fold", "recipe"):
-            if getattr(pair.full.config, name) != getattr(pair.random.config, name):
-                raise ParameterError(
-                    f"{pair.full.path} and {pair.random.path} differ in {name.replace('_', ' ')}; a pair shares it"
-                )
-        for run in (pair.full, pair.random):
+    for (backbone, fold, seed), pair in pairs.items():
+        if set(pair) != {"full", "random"}:
+            there = ", ".join(sorted(pair))
+            raise ParameterError(f"{backbone}, fold {fold}, seed {seed}: a pair is full and random, found {there}")
+        for name in ("data_hash", "recipe", "inner_fold"):
+            if getattr(pair["full"].config, name) != getattr(pair["random"].config, name):
+                paths = f"{pair['full'].path} and {pair['random'].path}"
+                raise ParameterError(f"{paths} differ in {name.replace('_', ' ')}; a pair shares it")
+        for run in (pair["full"], pair["random"]):
             result = run.record
             row = result.rows[0]
             names = ("treatment", "backbone", "init", "fold", "seed", "epochs", "accuracy", "n", "ci_low", "ci_high")
             rows.append({**{name: row[name] for name in (*names, "best_accuracy", "duration_s")}, "run": run.name})
             accuracies = [epoch["held_out_accuracy"] for epoch in result.params["history"]]
             curves.append({"run": run.name, "treatment": row["treatment"], "held_out_accuracy": accuracies})
-    source = pairs[0].full.source
-    data = {"name": source.name, "n_clips": source.n_clips, "hash": source.hash}
-    params = {"recipe": pairs[0].full.config.recipe.model_dump(mode="json"), "curves": curves}
+    first = runs[0]
+    data = {"name": first.source.name, "n_clips": first.source.n_clips, "hash": first.source.hash}
+    params = {"recipe": first.config.recipe.model_dump(mode="json"), "curves": curves}
     return Record("pretrained_vs_random", params, rows, provenance(data=data))

@@ -53,11 +53,14 @@ class Plan:
         Each training once.
     block_names : dict of str to tuple of str
         By network.
+    grid : tuple of (str, str, Point)
+        Network, start and point of each cell, in the study file's order; folds and seeds are within.
     """
 
     study: Study
     trials: tuple[Planned, ...]
     block_names: Mapping[str, tuple[str, ...]]
+    grid: tuple[tuple[str, str, Point], ...]
 
     @property
     def n_points(self) -> int:
@@ -96,18 +99,20 @@ def plan_study(study: Study) -> Plan:
             inner_folds[fold] = definition.dataset.next_fold(fold) if study.inner_fold else None
         bases[network, init] = (definition.config, options)
         block_names[network] = definition.model.block_names
+    grid: dict[tuple[str, str, Point], None] = {}
     for fold, seed, (network, init) in itertools.product(folds, study.seeds, bases):
         base, options = bases[network, init]
         config = base.model_copy(update={"fold": fold, "inner_fold": inner_folds[fold], "seed": seed})
         here = dataclasses.replace(options, fold=fold, seed=seed)
         for point in _points(study, block_names[network], init=init):
+            grid[network, base.init, point] = None
             trial = trial_config(config, canonical(point, block_names=block_names[network]))
             name = trial_name(trial)
             before = found[name].points if name in found else ()
             if (base.init, point) not in before:
                 points = (*before, (base.init, point))
                 found[name] = Planned(name, trial, found[name].options if before else here, points)
-    return Plan(study=study, trials=tuple(found.values()), block_names=block_names)
+    return Plan(study=study, trials=tuple(found.values()), block_names=block_names, grid=tuple(grid))
 
 
 def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:

@@ -13,6 +13,7 @@ from tlprobe.errors import ParameterError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record, provenance
 from tlprobe.studies.engine_local import run_here, run_in_workers
+from tlprobe.studies.engine_ray import run_on_ray
 from tlprobe.studies.plan import Plan, Planned, plan_study
 from tlprobe.studies.study_file import Engine, Study
 from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
@@ -88,7 +89,9 @@ def run_study(
             _log.info("%d/%d trials, %s left: %s", n_done, len(wanted), duration(rest), trial.name)
 
         try:
-            if engine.jobs == 1:
+            if engine.name == "ray":
+                run_on_ray(plan, wanted, trials=trials, device=device, report=report, engine=engine)
+            elif engine.jobs == 1:
                 run_here(plan, wanted, trials=trials, device=device, report=report, progress=progress)
             else:
                 run_in_workers(plan, wanted, trials=trials, device=device, report=report, jobs=engine.jobs)

@@ -1,12 +1,19 @@
-"""Cells as a table for people: Markdown, and LaTeX with booktabs. What is missing is seen to be missing."""
+"""Tables for people: Markdown, and LaTeX with booktabs. What is missing is seen to be missing."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from tlprobe.records import Record
+from tlprobe.files import write_atomic
+from tlprobe.records import Record, table_csv
 
-__all__ = ["latex_table", "markdown_table"]
+__all__ = ["MISSING", "Table", "about_data", "cells_table", "percent"]
 
+MISSING = "\N{EM DASH}"
+"""What stands where there is no value."""
+
+_INNER = "inner fold's choice (%)"
 _HEADER = (
     "network",
     "start",
@@ -17,6 +24,7 @@ _HEADER = (
     "sd folds",
     "best epoch (%)",
     "cross-fitted (%)",
+    _INNER,
     "optimism",
     "difference to full",
     "p (Holm)",
@@ -26,56 +34,106 @@ _NOTE = (
     "Accuracy of the last epoch with its 95 % interval (percentile bootstrap over source recordings; no seeds, "
     "no folds); sd over so many seeds and folds; best epoch: chosen on the scored fold, optimistic; cross-fitted: "
     "chosen on the other half of its recordings; optimism: the former less the latter; difference to the fully "
-    "fine-tuned network on the same clips, in points, p by sign flips of recordings, Holm-adjusted within a sweep."
+    "fine-tuned network (of a random start: to the pretrained one) on the same clips, in points, p by sign flips of "
+    "recordings, Holm-adjusted within a sweep."
 )
 
-_ESCAPED = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", "—": "---"})
+_ESCAPED = str.maketrans({"%": r"\%", "_": r"\_", "&": r"\&", "#": r"\#", MISSING: "---", "±": r"$\pm$"})
 
 
-def markdown_table(record: Record) -> str:
-    """Return the cells of `tlprobe.studies.cells.cells` as a Markdown table with a note of what it rests on.
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A table of texts.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+        As many texts each.
+    note : str
+        What the numbers rest on.
+    n_names : int
+        Columns that name a row: set flush left, the others flush right.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str
+    n_names: int
+
+    def markdown(self) -> str:
+        """Return a Markdown table with its note."""
+        lines = [self.header, ["---"] * len(self.header), *self.rows]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{self.note}\n"
+
+    def latex(self) -> str:
+        """Return a LaTeX ``tabular`` (package: booktabs), its note as a comment."""
+        columns = "l" * self.n_names + "r" * (len(self.header) - self.n_names)
+        lines = [
+            f"% {self.note}",
+            rf"\begin{{tabular}}{{{columns}}}",
+            r"\toprule",
+            _latex_row(self.header),
+            r"\midrule",
+            *map(_latex_row, self.rows),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def save(self, folder: Path, *, numbers: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """Write ``table.md`` and ``table.tex``, and ``table.csv`` of `numbers` where no record holds them."""
+        if numbers is not None:
+            write_atomic(folder / "table.csv", table_csv(numbers))
+        write_atomic(folder / "table.md", self.markdown())
+        write_atomic(folder / "table.tex", self.latex())
+
+
+def cells_table(record: Record) -> Table:
+    """Return the cells of `tlprobe.studies.cells.cells` as a table.
 
     Parameters
     ----------
     record : Record
         Of ``cells``.
     """
-    lines = [_HEADER, ["---"] * len(_HEADER), *(_texts(row) for row in record.rows)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{table}\n\n{_about(record)} {_NOTE}\n"
+    chosen = any(row.get("inner_chosen_accuracy") is not None for row in record.rows)
+    header = [name for name in _HEADER if chosen or name != _INNER]
+    rows = [_texts(row, inner=chosen) for row in record.rows]
+    return Table(header=header, rows=rows, note=f"{about_data(record)}. {_NOTE}", n_names=3)
 
 
-def latex_table(record: Record) -> str:
-    """Return the cells as a LaTeX ``tabular`` (packages: booktabs); parameters as in `markdown_table`."""
-    lines = [
-        f"% {_about(record)} {_NOTE}",
-        rf"\begin{{tabular}}{{lll{'r' * (len(_HEADER) - 3)}}}",
-        r"\toprule",
-        _latex_row(_HEADER),
-        r"\midrule",
-        *(_latex_row(_texts(row)) for row in record.rows),
-        r"\bottomrule",
-        r"\end{tabular}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _about(record: Record) -> str:
+def about_data(record: Record) -> str:
+    """Say in a few words on what a record's numbers were measured: clips, rate, folds, seeds, epochs."""
     data: Mapping[str, Any] = record.provenance.get("data") or {}
-    return f"{data.get('name', 'unknown data')}, {data.get('n_clips', '?')} clips."
+    parts = [str(data.get("name", "unknown data")), f"{data.get('n_clips', '?')} clips"]
+    params = record.params
+    if "image" in params:
+        parts.append(f"{params['image']['sr'] / 1000:g} kHz")
+    for name in ("folds", "seeds"):
+        if values := params.get(name):
+            parts.append(f"{name[:-1] if len(values) == 1 else name} {', '.join(map(str, values))}")
+    if "recipe" in params:
+        parts.append(f"{params['recipe']['epochs']} epochs")
+    return ", ".join(parts)
+
+
+def percent(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """Return an accuracy in percent, with its interval where there is one."""
+    if value is None:
+        return MISSING
+    return _percent(value) + ("" if low is None or high is None else f" [{_percent(low)}, {_percent(high)}]")
 
 
 def _latex_row(texts: Sequence[str]) -> str:
     return " & ".join(text.translate(_ESCAPED) for text in texts) + r" \\"
 
 
-def _texts(row: Mapping[str, Any]) -> list[str]:
-    what = " ".join(str(row[name]) for name in ("sweep", "shape", "block") if row[name] is not None)
+def _texts(row: Mapping[str, Any], *, inner: bool) -> list[str]:
+    named = ("sweep", "block") if row["sweep"] == "cutoff" else ("sweep", "shape", "block")
+    what = " ".join(str(row[name]) for name in named if row[name] is not None)
     about = [f"rest {row['rest']}"] if row["rest"] not in (None, "random", "trained") else []
     about += [str(row["partition"])] if row["partition"] is not None else []
-    accuracy = _percent(row["accuracy"])
-    if row["ci_low"] is not None:
-        accuracy += f" [{_percent(row['ci_low'])}, {_percent(row['ci_high'])}]"
     difference = _points(row["difference"])
     if row["difference"] is not None:
         difference += f" [{_points(row['difference_low'])}, {_points(row['difference_high'])}]"
@@ -84,24 +142,25 @@ def _texts(row: Mapping[str, Any]) -> list[str]:
         row["start"],
         what + (f" ({', '.join(about)})" if about else ""),
         f"{row['n_runs']}/{row['n_planned']}",
-        accuracy,
+        percent(row["accuracy"], row["ci_low"], row["ci_high"]),
         _scatter(row["sd_seeds"], row["n_seeds"]),
         _scatter(row["sd_folds"], row["n_folds"]),
         _percent(row["best_accuracy"]),
         _percent(row["cross_fitted_accuracy"]),
+        *([_percent(row["inner_chosen_accuracy"])] if inner else []),
         _points(row["optimism"]),
         difference,
-        "—" if row["p_holm"] is None else f"{row['p_holm']:.2g}",
+        MISSING if row["p_holm"] is None else f"{row['p_holm']:.2g}",
     ]
 
 
 def _percent(value: float | None) -> str:
-    return "—" if value is None else f"{100 * value:.1f}"
+    return MISSING if value is None else f"{100 * value:.1f}"
 
 
 def _points(value: float | None) -> str:
-    return "—" if value is None else f"{100 * value:+.1f}"
+    return MISSING if value is None else f"{100 * value:+.1f}"
 
 
 def _scatter(sd: float | None, n: int) -> str:
-    return "—" if sd is None else f"{100 * sd:.1f} (n = {n})"
+    return MISSING if sd is None else f"{100 * sd:.1f} (n = {n})"

@@ -8,6 +8,7 @@ never redone, an unfinished one goes on. Points that are the same trial are one 
 import dataclasses
 import hashlib
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -27,6 +28,7 @@ from tlprobe.train.config import FitConfig
 from tlprobe.train.fit import fit_network
 from tlprobe.train.material import Material
 from tlprobe.train.run import Run, is_finished
+from tlprobe.train.setting import EpochResult
 
 __all__ = ["Baseline", "run_trial", "starting_weights_of", "trial_config", "trial_name"]
 
@@ -64,7 +66,13 @@ class Baseline:
     device: torch.device
 
 
-def run_trial(baseline: Baseline, point: Point, *, progress: bool | None = None) -> Run:
+def run_trial(
+    baseline: Baseline,
+    point: Point,
+    *,
+    progress: bool | None = None,
+    on_epoch: Callable[[EpochResult], None] | None = None,
+) -> Run:
     """Train the trial that a sweep's point is, or find it finished.
 
     Parameters
@@ -75,6 +83,8 @@ def run_trial(baseline: Baseline, point: Point, *, progress: bool | None = None)
         See `tlprobe.studies.points.canonical`.
     progress : bool or None
         None shows bars on a terminal only.
+    on_epoch : callable, optional
+        As `tlprobe.train.fit.fit_network` takes it.
 
     Raises
     ------
@@ -98,6 +108,7 @@ def run_trial(baseline: Baseline, point: Point, *, progress: bool | None = None)
         device=baseline.device,
         resume=True,
         progress=progress,
+        on_epoch=on_epoch,
     )
 
 

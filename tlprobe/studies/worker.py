@@ -12,7 +12,9 @@ import queue
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,6 +23,47 @@ from tlprobe.studies.execute import Executor
 from tlprobe.studies.plan import plan_study
 from tlprobe.studies.study_file import Study
 
+__all__ = ["Bench", "main"]
+
+
+class Bench:
+    """What a worker process keeps from trial to trial: a study's plan, images and starting weights.
+
+    Parameters
+    ----------
+    setup : dict
+        ``study``, as JSON; ``trials``, the folder where runs live; ``device``; ``n_threads``.
+
+    Raises
+    ------
+    TlprobeError
+        If the study cannot be planned here.
+    """
+
+    def __init__(self, setup: Mapping[str, Any]) -> None:
+        torch.set_num_threads(int(setup["n_threads"]))
+        plan = plan_study(Study.model_validate(setup["study"]))
+        self._trials = {trial.name: trial for trial in plan.trials}
+        self._executor = Executor(plan, trials=Path(setup["trials"]), device=setup["device"], progress=False)
+
+    def run(self, name: str) -> dict[str, str]:
+        """Train a trial and return the answer: empty, or ``error``.
+
+        Raises
+        ------
+        StoppedError
+            After a signal; the trial has saved its state.
+        """
+        if name not in self._trials:
+            return {"error": "it is not among the trials that are planned here: another tlprobe, or other data?"}
+        try:
+            self._executor.run(self._trials[name])
+        except StoppedError:
+            raise
+        except TlprobeError as error:
+            return {"error": str(error)}
+        return {}
+
 
 def main() -> int:
     """Serve standard input."""
@@ -28,32 +71,25 @@ def main() -> int:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     logging.basicConfig(level=logging.WARNING, format=f"worker {os.getpid()}: %(message)s")
     setup = json.loads(sys.stdin.readline())
-    torch.set_num_threads(int(setup["n_threads"]))
 
     def answer(**said: str) -> None:
         answers.write(json.dumps(said) + "\n")
         answers.flush()
 
     try:
-        plan = plan_study(Study.model_validate(setup["study"]))
-        executor = Executor(plan, trials=Path(setup["trials"]), device=setup["device"], progress=False)
+        bench = Bench(setup)
     except TlprobeError as error:
         answer(error=str(error))
         return error.exit_code
     answer()
-    trials = {trial.name: trial for trial in plan.trials}
     asked: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     busy = threading.Event()
     threading.Thread(target=_listen, args=(asked, busy), daemon=True).start()
     while (line := asked.get()) is not None:
         try:
-            executor.run(trials[json.loads(line)["trial"]])
+            said = bench.run(json.loads(line)["trial"])
         except StoppedError as error:
             return error.exit_code
-        except TlprobeError as error:
-            said = {"error": str(error)}
-        else:
-            said = {}
         busy.clear()
         answer(**said)
     return 0

@@ -6,7 +6,7 @@ is what every sweep is made of.
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from tlprobe.train.progress import Progress
 from tlprobe.train.recipe import load_recipe
 from tlprobe.train.resume import clear, find_unfinished, mend
 from tlprobe.train.run import Run, config_body, is_finished, standardiser_of, state_bytes
-from tlprobe.train.setting import Setting, Split
+from tlprobe.train.setting import EpochResult, Setting, Split
 from tlprobe.train.states import Saved, discard_states, load_state
 from tlprobe.train.stopping import watch_signals
 from tlprobe.train.tensorboard import Board
@@ -128,6 +128,7 @@ def fit_network(
     tensorboard: bool = False,
     prefix_cache: bool = True,
     progress: bool | None = None,
+    on_epoch: Callable[[EpochResult], None] | None = None,
 ) -> Run:
     """Train a network that is ready (started, cut, frozen) and leave a run directory.
 
@@ -138,6 +139,9 @@ def fit_network(
     prefix_cache : bool
         Compute the output of blocks that are frozen from the input on once, where that is the same training; see
         `tlprobe.train.prefix`.
+    on_epoch : callable, optional
+        Told of each epoch, once it is saved; after a resume of those before first. What it raises ends the training,
+        which can be resumed. Not called for a finished run; where several processes train, called by each.
 
     Raises
     ------
@@ -190,6 +194,7 @@ def fit_network(
                 keep=keep,
                 progress=progress,
                 tensorboard=tensorboard,
+                on_epoch=on_epoch,
             )
         processes.wait()
         return Run.load(out)
@@ -243,6 +248,7 @@ def _train(
     keep: tuple[int, ...],
     progress: bool | None,
     tensorboard: bool,
+    on_epoch: Callable[[EpochResult], None] | None,
 ) -> None:
     processes = setting.processes
     init = state_bytes(model.original_state()) if processes.rank == 0 else b""
@@ -276,13 +282,17 @@ def _train(
             shown.step()
             keeper.on_step()
 
+        tell = on_epoch or (lambda _: None)
         try:
+            for result in keeper.history:
+                tell(result)
             while trainer.epoch < config.recipe.epochs:
                 shown.begin_epoch()
                 result = trainer.run_epoch(on_step=on_step)
                 shown.end_epoch(result)
                 board.add(result)
                 keeper.end_epoch(result)
+                tell(result)
         finally:
             shown.close()
             board.close()

@@ -1,0 +1,27 @@
+"""Published results: where do these networks stand among others?
+
+Claim     Palanisamy et al. 2020, Table III: state of the art on ESC-50 and UrbanSound8K with an ensemble of DenseNets.
+Command   python analyses/published_results.py --data ESC50
+Run time  none, once the runs of deep_ensembles are there
+Paper     ESC-50 92.89 %, UrbanSound8K 87.42 %, GTZAN 90.50 % (DenseNet ensembles).
+Ours      figures/published_results/table.md
+
+Numbers of others are as the paper cites them.
+"""
+
+from tlprobe.cli.analysis import Analysis, Outcome, describe_cell, run_analysis
+from tlprobe.studies.members import ensembles, pooled
+from tlprobe.studies.paper_tables import table_three
+
+
+def analyse(asked: Analysis) -> Outcome:
+    """Put single runs and their ensembles beside the results of others."""
+    cells = asked.cells()
+    runs = asked.runs("full")
+    found = ensembles(runs, data=asked.data, device=asked.device, progress=asked.progress)
+    table, rows = table_three(cells, pooled(found))
+    return Outcome(cells, table, rows)
+
+
+if __name__ == "__main__":
+    run_analysis(analyse, describe=describe_cell, script=__file__, probe="cells", about=__doc__)

@@ -1,0 +1,209 @@
+"""A study's cells: each sweep over blocks as a panel, its shapes and networks as lines; else a point a cell.
+
+A point is the mean over clips and runs, its bar the 95 % interval over source recordings; the horizontal lines are
+the levels every sweep is read against. A cell without a run leaves a gap, and the note counts the runs that are
+missing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from tlprobe.plots.style import (
+    Look,
+    accuracy_axis,
+    block_axis,
+    init_label,
+    init_look,
+    legend_above,
+    number,
+    placeholder,
+    readable,
+    scope,
+    series_look,
+    values,
+)
+from tlprobe.plots.sweep import LEVELS, SHAPE_WORDS, X_LABELS
+from tlprobe.records import Record
+
+__all__ = ["draw", "draw_all", "families"]
+
+Rows = Sequence[dict[str, Any]]
+
+_DODGE = 0.09  # of a block, between the bars of neighbouring lines
+
+
+def families(record: Record) -> list[tuple[str, str | None]]:
+    """Return the sweeps of a ``cells`` record, each with its partition; none where it has levels alone."""
+    found = ((row["sweep"], row["partition"]) for row in record.rows if row["block"] is not None)
+    return list(dict.fromkeys(found))
+
+
+def draw_all(record: Record, *, figure: Figure | SubFigure) -> None:
+    """Draw each sweep of a ``cells`` record on axes of its own, one under the other."""
+    sweeps = families(record)
+    for ax, family in zip(figure.subplots(len(sweeps), 1), sweeps, strict=True):
+        draw(record, ax=ax, family=family)
+
+
+def draw(record: Record, *, ax: Axes, family: tuple[str, str | None] | None = None) -> Axes:
+    """Draw one sweep of a study, or its levels where it has no sweep.
+
+    Parameters
+    ----------
+    record : Record
+        Of `tlprobe.studies.cells.cells`.
+    ax : Axes
+        Is drawn on.
+    family : (str, str or None), optional
+        Sweep and partition; default: the first, see `families`.
+
+    Returns
+    -------
+    ax : Axes
+    """
+    if not values(record.rows, "accuracy").size:
+        return placeholder(ax, "no accuracies in this record")
+    family = family or next(iter(families(record)), None)
+    if family is None:
+        return _draw_levels(record, ax=ax)
+    rows = [row for row in record.rows if (row["sweep"], row["partition"]) == family and row["block"] is not None]
+    blocks = _blocks(record, rows)
+    series: dict[tuple[str, ...], Rows] = {}
+    for row in rows:
+        key = tuple(str(row[name]) for name in ("backbone", "start", "shape", "rest"))
+        series[key] = [*series.get(key, ()), row]
+    names = [_label(key, others=list(series)) for key in series]
+    for index, (label, found) in enumerate(zip(names, series.values(), strict=True)):
+        shift = (index - (len(series) - 1) / 2) * _DODGE
+        _draw_series(ax, found, blocks=blocks, shift=shift, look=series_look(index), label=label)
+    levels = [row for row in record.rows if row["sweep"] in LEVELS and row["block"] is None]
+    networks = list(dict.fromkeys((row["backbone"], row["start"]) for row in rows))
+    for row in levels:
+        if (row["backbone"], row["start"]) in networks:
+            _draw_level(ax, row, alone=len(networks) == 1)
+    block_axis(ax, blocks, label=_x_label(family, [key[2] for key in series]))
+    fields = ("accuracy", "ci_low", "ci_high")
+    accuracy_axis(ax, [100 * number(row.get(field)) for row in [*rows, *levels] for field in fields])
+    legend_above(ax, note=_note(record, [*rows, *levels]), n_columns=1 if len(series) < 3 else 2)
+    return ax
+
+
+def _blocks(record: Record, rows: Rows) -> list[str]:
+    """Return the values of the x axis, input to output; ``none`` comes first."""
+    there = {str(row["block"]) for row in rows}
+    named = [name for names in record.params.get("block_names", {}).values() for name in names]
+    order = ["none", *named, *sorted(there)]  # parts of a partition are numbered
+    return [name for name in dict.fromkeys(order) if name in there]
+
+
+def _label(key: tuple[str, ...], *, others: Sequence[tuple[str, ...]]) -> str | None:
+    """Say how a line differs from the others of its panel; None where it is the only one."""
+    differs = [len({other[at] for other in others}) > 1 for at in range(4)]
+    backbone, start, shape, rest = key
+    words = [
+        readable(backbone) if differs[0] else "",
+        init_label(start) if differs[1] else "",
+        SHAPE_WORDS.get(shape, shape).removesuffix(":") if differs[2] else "",
+        f"rest {rest}" if differs[3] else "",
+    ]
+    return ", ".join(filter(None, words)) or None
+
+
+def _x_label(family: tuple[str, str | None], shapes: Sequence[str]) -> str:
+    sweep, partition = family
+    word = ""
+    if sweep == "cutoff":
+        word = " after"
+    elif len(set(shapes)) == 1:
+        word = f" {SHAPE_WORDS[shapes[0]]}"
+    about = f" (parts equal by {partition.partition('/')[0]})" if partition else ""
+    return f"{X_LABELS[sweep]}{word}{about}"
+
+
+def _draw_series(ax: Axes, rows: Rows, *, blocks: Sequence[str], shift: float, look: Look, label: str | None) -> None:
+    means, errors = np.full(len(blocks), np.nan), np.full((2, len(blocks)), np.nan)
+    for row in rows:
+        at = blocks.index(str(row["block"]))
+        means[at], errors[:, at] = _percent(row)
+    x = np.arange(len(blocks)) + shift
+    # the line apart from the bars: a legend shows it without a bar, and in the order of drawing
+    ax.plot(x, means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, zorder=3)
+    if np.isfinite(errors).any():
+        ax.errorbar(x, means, yerr=errors, color=look.color, linestyle="", elinewidth=0.8, zorder=3)
+
+
+def _draw_level(ax: Axes, row: dict[str, Any], *, alone: bool) -> None:
+    """Draw the fully fine-tuned or the random network, with its interval where it is the only one of its kind."""
+    mean, _ = _percent(row)
+    if not np.isfinite(mean):
+        return
+    label, color, line = LEVELS[row["sweep"]]
+    if not alone:
+        label = f"{label}, {readable(row['backbone'])}, {init_label(row['start'])}"
+    ax.axhline(mean, color=color, linestyle=line, linewidth=1.0, label=label, zorder=2)
+    low, high = (100 * number(row[name]) for name in ("ci_low", "ci_high"))
+    if alone and np.isfinite([low, high]).all():
+        ax.axhspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=1)
+
+
+def _draw_levels(record: Record, *, ax: Axes) -> Axes:
+    """Draw a point a cell: networks along the x axis, starts by their looks."""
+    rows = [row for row in record.rows if row["block"] is None]
+    networks = list(dict.fromkeys(row["backbone"] for row in rows))
+    starts = list(dict.fromkeys(_start(row) for row in rows))
+    for index, start in enumerate(starts):
+        shift = (index - (len(starts) - 1) / 2) * 0.25
+        look, label = init_look(start, others=starts), init_label(start)
+        for row in rows:
+            if _start(row) != start:
+                continue
+            mean, error = _percent(row)
+            x = networks.index(row["backbone"]) + shift
+            known = np.isfinite(error).all()
+            ax.errorbar(
+                [x],
+                [mean],
+                yerr=error[:, None] if known else None,
+                color=look.color,
+                marker=look.marker,
+                linestyle="",
+                elinewidth=0.8,
+                label=label,
+            )
+            label = "_nolegend_"
+    ax.set_xticks(range(len(networks)), [readable(name, limit=22) for name in networks])
+    ax.set_xlim(-0.6, len(networks) - 0.4)
+    accuracy_axis(ax, [100 * number(row[name]) for row in rows for name in ("accuracy", "ci_low", "ci_high")])
+    legend_above(ax, note=_note(record, rows), n_columns=max(len(starts), 1))
+    return ax
+
+
+def _start(row: dict[str, Any]) -> str:
+    return "random" if row["sweep"] == "random" else str(row["start"])
+
+
+def _percent(row: dict[str, Any]) -> tuple[float, np.ndarray]:
+    """Return a cell's accuracy in percent, and how far its interval reaches down and up; NaN where there is none."""
+    mean, low, high = (100 * number(row[name]) for name in ("accuracy", "ci_low", "ci_high"))
+    return mean, np.maximum([mean - low, high - mean], 0)
+
+
+def _note(record: Record, rows: Rows) -> str:
+    """Say what the points rest on."""
+    params = record.params
+    epochs = params.get("recipe", {}).get("epochs")
+    folds, seeds = params.get("folds") or [None], params.get("seeds") or [None]
+    about = scope([{"n": max(values(rows, "n"), default=None), "fold": fold, "epochs": epochs} for fold in folds])
+    runs = sorted({int(value) for value in values(rows, "n_runs") if value})
+    each = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else str(runs[0])
+    parts = [about.replace(" clips each", " clips"), f"{len(seeds)} seed{'s' if len(seeds) > 1 else ''}"]
+    missing = sum(int(row["n_planned"] - row["n_runs"]) for row in rows)
+    if missing:
+        parts.append(f"{each} runs a point, {missing} missing")
+    if values(rows, "ci_low").size:
+        parts.append("bars: 95 % over recordings")
+    return ", ".join(parts)
