@@ -15,7 +15,7 @@ from tlprobe.studies.plan import estimate, plan_study
 from tlprobe.studies.study import run_study, study_record
 from tlprobe.studies.study_file import Engine, Study
 from tlprobe.train.loop import Trainer
-from tlprobe.train.run import Run
+from tlprobe.train.run import RUN_SCHEMA, Run
 
 SMALL = "timm/test_efficientnet"
 
@@ -114,6 +114,22 @@ def test_what_fails_is_told_and_the_others_go_on(grid, tmp_path, epochs, monkeyp
     record = run_study(grid, **where)  # and once more: only what failed is tried again
     assert len(epochs) == 30 + 1
     assert {row["status"] for row in record.rows} == {"finished"}
+
+
+def test_a_run_of_another_version_is_told_and_the_others_go_on(tiny_data, tmp_path, epochs):
+    study = make(tiny_data, seeds=(0, 1))
+    run_study(study, out=tmp_path / "out", trials=tmp_path / "runs", device="cpu", progress=False)
+    first = plan_study(study).trials[0]
+    config = tmp_path / "runs" / first.name / "config.json"
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(f'"schema": {RUN_SCHEMA}', '"schema": 1'), encoding="utf-8")
+    wider = make(tiny_data, seeds=(0, 1, 2))
+    with pytest.raises(TlprobeError, match=r"^1 of 3 trials failed, .*schema 1; this tlprobe reads"):
+        run_study(wider, out=tmp_path / "wider", trials=tmp_path / "runs", device="cpu", progress=False)
+    rows = Record.load(tmp_path / "wider").rows
+    assert [row["status"] for row in rows] == ["failed", "finished", "finished"]
+    assert str(config) in rows[0]["reason"]
+    assert config.read_text(encoding="utf-8") != text  # left as it was found
 
 
 def test_missing_points_are_shown_and_the_time_left_is_estimated(grid, tmp_path, epochs):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tlprobe.errors import ParameterError, TlprobeError
+from tlprobe.errors import CheckpointError, ParameterError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record, provenance
 from tlprobe.studies.engine_local import run_here, run_in_workers
@@ -98,6 +98,7 @@ def run_study(
         finally:
             record = study_record(plan, trials=trials, failed=failed)
             record.save(out)
+    failed |= {row["run"]: row["reason"] for row in record.rows if row["status"] == "failed"}  # unreadable ones as well
     if failed:
         name, reason = next(iter(failed.items()))
         raise TlprobeError(f"{len(failed)} of {len(plan.trials)} trials failed, the others are done: {name}: {reason}")
@@ -125,17 +126,17 @@ def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None =
     rows = []
     source: dict[str, Any] | None = None
     for trial in plan.trials:
-        run = Run.load(trials / trial.name) if is_finished(trials / trial.name) else None
-        result: Mapping[str, Any] = {} if run is None else run.record.rows[0]
+        run, reason, result = _read(trials / trial.name)
+        reason = reason or failed.get(trial.name)
         if run is not None:
             source = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
-        status = "finished" if run is not None else "failed" if trial.name in failed else "missing"
+        status = "finished" if run is not None else "missing" if reason is None else "failed"
         config = trial.config
         for start, point in trial.points:
             rows.append(
                 {
                     "status": status,
-                    "reason": failed.get(trial.name) if run is None else None,
+                    "reason": reason if run is None else None,
                     "start": start,
                     "sweep": point.treatment,
                     "treatment": config.treatment,
@@ -156,6 +157,17 @@ def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None =
         "n_trials": len(plan.trials),
     }
     return Record("study", params, rows, provenance(data=source))
+
+
+def _read(folder: Path) -> tuple[Run | None, str | None, Mapping[str, Any]]:
+    """Return a finished run with its result, or the reason why it cannot be read: damaged, of another version."""
+    if not is_finished(folder):
+        return None, None, {}
+    try:
+        run = Run.load(folder)
+        return run, None, run.record.rows[0]
+    except CheckpointError as error:
+        return None, str(error), {}
 
 
 _RESULTS = (
