@@ -79,6 +79,14 @@ def test_shapes_are_lines_side_by_side_and_a_missing_cell_is_a_gap(ax):
     assert "2 missing" in ax.get_legend().get_title().get_text()
 
 
+def test_from_none_is_nothing_and_no_neighbour_of_the_stem(ax):
+    draw(Record("cells", PARAMS, sweep([0.25, 0.8, 0.7, 0.6, 0.5, 0.3], shape="suffix"), {}), ax=ax)
+    whole, apart = [line for line in ax.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(whole.get_ydata(), [80, 70, 60, 50, 30])
+    np.testing.assert_allclose(apart.get_ydata(), [25])
+    assert apart.get_linestyle() == "None"
+
+
 def test_networks_and_starts_are_told_apart(ax):
     other = sweep([0.3, 0.3, 0.45, 0.6, 0.8, 0.9], backbone="dense")
     own = sweep([0.2, 0.2, 0.35, 0.5, 0.6, 0.7], start="audioset.pth")

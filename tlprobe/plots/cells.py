@@ -131,7 +131,11 @@ def _draw_series(ax: Axes, rows: Rows, *, blocks: Sequence[str], shift: float, l
         means[at], errors[:, at] = _percent(row)
     x = np.arange(len(blocks)) + shift
     # the line apart from the bars: a legend shows it without a bar, and in the order of drawing
-    ax.plot(x, means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, zorder=3)
+    first = int(blocks[0] == "none" and rows[0]["shape"] == "suffix")  # from none: nothing, no neighbour of the stem
+    style: dict[str, Any] = {"color": look.color, "marker": look.marker, "zorder": 3}
+    ax.plot(x[first:], means[first:], linestyle=look.linestyle, label=label, **style)
+    if first:
+        ax.plot(x[:1], means[:1], linestyle="", label="_nolegend_", **style)
     if np.isfinite(errors).any():
         ax.errorbar(x, means, yerr=errors, color=look.color, linestyle="", elinewidth=0.8, zorder=3)
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from tlprobe.plots.style import (
+    DOUBLE_IN,
     NOTE_PT,
     PALETTE,
     accuracy_axis,
@@ -21,6 +22,7 @@ from tlprobe.plots.style import (
     panel_title,
     placeholder,
     readable,
+    size_in,
 )
 from tlprobe.records import Record
 
@@ -47,8 +49,11 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> None:
     record : Record
         Of ``tlprobe tune``.
     figure : Figure or SubFigure
-        Is drawn on, two axes side by side.
+        Is drawn on, two axes side by side; in one column the history alone, as names and bars need the room.
     """
+    if figure.bbox.width / figure.dpi < DOUBLE_IN / 2 + 1:
+        draw_history(record, ax=figure.subplots())
+        return
     left, right = figure.subplots(1, 2, width_ratios=(3, 2))
     draw_history(record, ax=left)
     draw_importance(record, ax=right)
@@ -90,7 +95,7 @@ def draw_history(record: Record, *, ax: Axes) -> Axes:
     ax.set_xlabel("trial")
     ax.set_xlim(min(place) - 0.6, max(place) + 0.6)
     ax.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    legend_above(ax, note=_note(record), n_columns=2)
+    legend_above(ax, note=_note(record), n_columns=2 if size_in(ax) > 2.2 else 1)
     return ax
 
 
@@ -110,7 +115,7 @@ def draw_importance(record: Record, *, ax: Axes) -> Axes:
     ax.set_ylim(-0.6, len(names) - 0.4)
     ax.set_xlim(0, 112)
     ax.xaxis.set_ticks([0, 25, 50, 75, 100])
-    ax.set_xlabel("share of what each explains alone (%)")
+    ax.set_xlabel("share, each value alone (%)")
     n = number(record.params.get("importance_n"))
     of = f", {n:.0f} complete trials" if math.isfinite(n) else ""
     panel_title(ax, f"importance ({record.params.get('importance_evaluator', 'unknown estimate')}{of})")

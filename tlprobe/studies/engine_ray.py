@@ -38,7 +38,7 @@ from tlprobe.train.recipe import RECIPES
 from tlprobe.train.run import is_finished
 from tlprobe.train.stopping import watch_signals
 
-__all__ = ["START_LIMIT_S", "run_on_ray"]
+__all__ = ["START_LIMIT_S", "connected", "import_ray", "outcome", "resources_of_a_trial", "run_on_ray"]
 
 _log = logging.getLogger(__name__)
 
@@ -84,12 +84,12 @@ def run_on_ray(
     StoppedError
         After a signal; the trials in progress have saved their states.
     """
-    ray = _import_ray()
+    ray = import_ray()
     if not wanted:
         return
     jobs = min(engine.jobs, len(wanted))
-    with _connected(ray, engine.address, jobs=jobs) as started, watch_signals() as flag:
-        n_threads = threads_each(jobs) if started else _threads_there(ray, jobs)
+    with connected(ray, engine.address, jobs=jobs) as started, watch_signals() as flag:
+        n_threads, n_gpus = resources_of_a_trial(ray, engine, jobs=jobs, device=device, started=started)
         setup = ray.put(
             {
                 "study": _from_anywhere(plan.study).model_dump(mode="json", exclude_unset=True),
@@ -98,7 +98,6 @@ def run_on_ray(
                 "n_threads": n_threads,
             }
         )
-        n_gpus = _gpus_of_a_trial(ray, device, share=engine.gpu_share)
         # Ray's own retries would count a killing for memory as none, and say nothing. GPUs are named here, not in
         # options(): only so does Ray end their workers.
         task = ray.remote(num_cpus=n_threads, num_gpus=n_gpus, max_retries=0)(_train)
@@ -111,7 +110,7 @@ def run_on_ray(
                     running[task.options(name=trial.name).remote(setup, trial.name)] = trial, attempt
                 for ref in ray.wait(list(running), timeout=0.2)[0]:
                     trial, attempt = running.pop(ref)
-                    reason, is_lost = _outcome(ray, ref)
+                    reason, is_lost = outcome(ray, ref)
                     if is_lost and attempt < ATTEMPTS:
                         _log.warning("%s: %s", trial.name, reason)
                         waiting.appendleft((trial, attempt + 1))
@@ -145,8 +144,11 @@ def _bench(setup: str) -> Bench:
     return Bench(json.loads(setup))
 
 
-def _outcome(ray: Any, ref: Any) -> tuple[str | None, bool]:
-    """Return why a task failed, or None, and whether that may have been its worker's fault."""
+def outcome(ray: Any, ref: Any) -> tuple[str | None, bool]:
+    """Return why a task failed, or None, and whether that may have been its worker's fault.
+
+    A task returns a table that is empty, or says why by ``error``.
+    """
     try:
         return ray.get(ref).get("error"), False
     except ray.exceptions.RayTaskError as error:
@@ -159,7 +161,14 @@ def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """Return the module.
+
+    Raises
+    ------
+    ParameterError
+        If it is not installed.
+    """
     try:
         import ray
     except ImportError as error:
@@ -178,21 +187,36 @@ def _from_anywhere(study: Study) -> Study:
     return study.model_copy(update=changes)
 
 
-def _threads_there(ray: Any, jobs: int) -> int:
-    """Return how many threads each of `jobs` trials at a time gets on a cluster: no more than its largest node has."""
-    cpus = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    return max(1, min(sum(cpus) // jobs, max(cpus, default=1)))
+def resources_of_a_trial(ray: Any, engine: Engine, *, jobs: int, device: str, started: bool) -> tuple[int, float]:
+    """Return how many threads and GPUs each of `jobs` trials at a time gets.
 
+    Parameters
+    ----------
+    ray : module
+    engine : Engine
+    jobs : int >= 1
+    device : {"auto", "cpu", "cuda"}
+    started : bool
+        Whether this Ray was started here: then threads are those of the local engine. On a cluster a trial has no more
+        than its largest node.
 
-def _gpus_of_a_trial(ray: Any, device: str, *, share: float) -> float:
+    Raises
+    ------
+    ParameterError
+        If there is no GPU for device ``cuda``.
+    """
+    n_threads = threads_each(jobs)
+    if not started:
+        cpus = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+        n_threads = max(1, min(sum(cpus) // jobs, max(cpus, default=1)))
     has_gpus = ray.cluster_resources().get("GPU", 0) > 0
     if device == "cuda" and not has_gpus:
         raise ParameterError("device='cuda', but this Ray has no GPU; choose auto or cpu")
-    return share if has_gpus and device != "cpu" else 0
+    return n_threads, engine.gpu_share if has_gpus and device != "cpu" else 0
 
 
 @contextlib.contextmanager
-def _connected(ray: Any, address: str | None, *, jobs: int) -> Iterator[bool]:
+def connected(ray: Any, address: str | None, *, jobs: int) -> Iterator[bool]:
     """Connect to Ray for the length of a ``with`` block, and say whether it was started for that."""
     if ray.is_initialized():  # by the caller, whose it stays
         yield False
