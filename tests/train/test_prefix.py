@@ -128,6 +128,13 @@ def test_where_it_would_be_another_training_it_is_not_used(frozen, upto, changes
     assert not entries()
 
 
+def test_an_output_larger_than_the_image_is_not_stored(frozen, monkeypatch):
+    monkeypatch.setattr("tlprobe.train.prefix.FrontOf.forward", lambda _, x: x.repeat(1, 2, 1, 1))
+    run = frozen("run", **{**PLAIN, "epochs": 1})
+    assert run.record.provenance["stored_prefix"] is None
+    assert not entries()
+
+
 def test_a_gap_ends_the_prefix(small):
     model = small.net()
     model.frozen = ("stem", "block1", "block3")

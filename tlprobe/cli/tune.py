@@ -31,6 +31,10 @@ def tune(
         bool, typer.Option(help="End trials that are behind the median of the others after as many epochs.")
     ] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Trials at a time, in processes of their own.")] = 1,
+    engine: Annotated[str | None, typer.Option(help="local (this machine) or ray.", metavar="NAME")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray to join, or auto; without it, one is started here.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="The data set. [default: the space file's]")] = None,
     out: Out = Path("out/tune"),
     trials: Annotated[
@@ -43,6 +47,7 @@ def tune(
     """Search recipe values, chosen on an inner fold; a stopped search goes on with the same command."""
     progress = begin(quiet=quiet)
     from tlprobe.plots.figure import save_with_record
+    from tlprobe.studies.study_file import Engine
     from tlprobe.studies.tune import BEST, load_space
     from tlprobe.studies.tune import tune as call
 
@@ -54,7 +59,7 @@ def tune(
         sampler=sampler,
         seed=seed,
         prune=prune,
-        jobs=jobs,
+        engine=Engine().changed(name=engine, jobs=jobs, address=address),
         trials=trials,
         device=device,
         progress=progress,

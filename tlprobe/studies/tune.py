@@ -29,6 +29,7 @@ from tlprobe.records import Record
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by, threads_each
 from tlprobe.studies.plan import Plan
 from tlprobe.studies.space import Space, load_space
+from tlprobe.studies.study_file import Engine
 from tlprobe.studies.sweeps import TRIALS_FOLDER
 from tlprobe.studies.tune_journal import (
     asking,
@@ -40,6 +41,7 @@ from tlprobe.studies.tune_journal import (
     reconcile,
     wait_for_workers,
 )
+from tlprobe.studies.tune_ray import search_on_ray
 from tlprobe.studies.tune_record import best_yaml, search_record
 from tlprobe.studies.tune_worker import Search, plan_search, search_worker
 from tlprobe.train.recipe import explain_validation
@@ -61,7 +63,7 @@ def tune(
     sampler: str = "gp",
     seed: int = 0,
     prune: bool = True,
-    jobs: int = 1,
+    engine: Engine | None = None,
     trials: Path | str = TRIALS_FOLDER,
     device: str = "auto",
     progress: bool | None = None,
@@ -80,12 +82,13 @@ def tune(
         Bayesian optimisation by a Gaussian process, tree-structured Parzen estimators, or at random. The first two
         begin at random, see `tlprobe.studies.tune_worker.N_STARTUP`.
     seed : int >= 0
-        Of the sampler; that of the trainings is the space's. With ``jobs=1`` it determines the search.
+        Of the sampler; that of the trainings is the space's. With one trial at a time it determines the search.
     prune : bool
         End trials that are behind the median of the others after the same epoch (from the sixth trial and the second
         epoch on).
-    jobs : int >= 1
-        Worker processes: trials at a time.
+    engine : Engine, optional
+        Where trials run, and how many at a time: worker processes, or workers that are tasks of Ray. Default: one at a
+        time, in this process.
     trials : path
         Where runs live.
     device : {"auto", "cpu", "cuda"}
@@ -111,8 +114,7 @@ def tune(
         If too many trials failed in a row.
     """
     out = Path(out)
-    if jobs < 1:
-        raise ParameterError(f"jobs={jobs} must be at least 1")
+    engine = engine or Engine()
     try:
         search = Search(
             space=space.absolute(),
@@ -129,10 +131,12 @@ def tune(
     with lock_folder(out):
         study = _take_up(out, search, plan)
         try:
-            if jobs == 1:
+            if engine.name == "ray":
+                search_on_ray(out, study, search, engine=engine)
+            elif engine.jobs == 1:
                 search_worker(out, 0, search, plan=plan, progress=progress)
             else:
-                _in_processes(out, study, search, jobs=min(jobs, n_trials))
+                _in_processes(out, study, search, jobs=min(engine.jobs, n_trials))
         finally:
             record = search_record(study, search, plan)
             record.save(out)

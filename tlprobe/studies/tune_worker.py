@@ -175,6 +175,7 @@ def _train(study: optuna.Study, trial: optuna.Trial, search: Search, base: Plann
     try:
         planned = _planned(search.space, trial.params, base)
         trial.set_user_attr("run", planned.name)
+        _wait_for_equal(study, trial)
         run = executor.run(planned, on_epoch=on_epoch)
         for row in run.record.params["history"]:  # of a run that was finished before
             note(row["epoch"], row["inner_accuracy"], row["duration_s"])
@@ -191,6 +192,15 @@ def _train(study: optuna.Study, trial: optuna.Trial, search: Search, base: Plann
     if reason is not None:
         trial.set_user_attr("reason", reason)
     _say(study.tell(trial, value, state=state), study, search)
+
+
+def _wait_for_equal(study: optuna.Study, trial: optuna.Trial) -> None:
+    """Wait while an earlier trial with the same values runs: it is the same run, which one at a time may train."""
+    while any(
+        other.number < trial.number and other.params == trial.params
+        for other in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    ):
+        time.sleep(_POLL_S)
 
 
 def _planned(space: Space, values: Mapping[str, Any], base: Planned) -> Planned:

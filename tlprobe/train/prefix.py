@@ -88,7 +88,8 @@ def with_stored_prefix(
     -------
     split : Split
         `split` itself where nothing is frozen from the input on, where the augmentation is drawn anew in each epoch,
-        or where the disk has no room.
+        where the output is larger than the image (a stem's: reading it takes as long as computing it), or where the
+        disk has no room.
 
     Raises
     ------
@@ -103,6 +104,8 @@ def with_stored_prefix(
     with torch.inference_mode():
         one = torch.zeros(1, *split.views[0].shape[1:], device=device)
         shape = (len(split.views[0]), *front(one).shape[1:])
+    if np.prod(shape[1:]) > np.prod(split.views[0].shape[1:]):
+        return split
     n_views = recipe.stored_views + 1 if split.stored is not None else len(split.views)
     n_bytes = 4 * int(np.prod(shape)) * n_views
     folder = (cache or cache_root()) / "prefixes"
