@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from tlprobe.probes.evaluate import evaluate as evaluate
     from tlprobe.probes.svcca import svcca as svcca
     from tlprobe.probes.weight_distance import weight_distance as weight_distance
+    from tlprobe.studies.space import load_space as load_space
+    from tlprobe.studies.study import run_study as run_study
+    from tlprobe.studies.study_file import load_study as load_study
     from tlprobe.studies.sweeps import cutoff as cutoff
     from tlprobe.studies.sweeps import freeze as freeze
     from tlprobe.studies.sweeps import fuse as fuse
+    from tlprobe.studies.tune import tune as tune
     from tlprobe.train.checkpoint import FileOptions as FileOptions
     from tlprobe.train.fit import fit as fit
     from tlprobe.train.material import FitOptions as FitOptions
@@ -49,11 +53,15 @@ _HOME = {
     "fit": "tlprobe.train.fit",
     "freeze": "tlprobe.studies.sweeps",
     "fuse": "tlprobe.studies.sweeps",
+    "load_space": "tlprobe.studies.space",
+    "load_study": "tlprobe.studies.study_file",
     "render": "tlprobe.plots.figure",
+    "run_study": "tlprobe.studies.study",
     "save_figure": "tlprobe.plots.figure",
     "similarity": "tlprobe.numerics.similarity",
     "similarity_of_moments": "tlprobe.numerics.similarity",
     "svcca": "tlprobe.probes.svcca",
+    "tune": "tlprobe.studies.tune",
     "weight_distance": "tlprobe.probes.weight_distance",
 }
 
@@ -72,11 +80,15 @@ __all__ = [
     "fit",
     "freeze",
     "fuse",
+    "load_space",
+    "load_study",
     "render",
+    "run_study",
     "save_figure",
     "similarity",
     "similarity_of_moments",
     "svcca",
+    "tune",
     "weight_distance",
 ]
 

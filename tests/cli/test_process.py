@@ -13,7 +13,7 @@ from tlprobe.files import lock_folder
 from tlprobe.train.run import Run, is_finished
 from tlprobe.train.states import list_states
 
-VERBS = ("fit", "svcca", "fuse", "freeze", "cutoff", "attribute", "ensemble", "eval", "figure", "demo")
+VERBS = ("fit", "svcca", "fuse", "freeze", "cutoff", "attribute", "ensemble", "eval", "figure", "tune", "demo")
 
 
 def start(arguments, folder):
