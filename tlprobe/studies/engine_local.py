@@ -26,7 +26,7 @@ from tlprobe.studies.execute import Executor, Report
 from tlprobe.studies.plan import Plan, Planned
 from tlprobe.train.stopping import EXIT_CODE_OF, watch_signals
 
-__all__ = ["ATTEMPTS", "run_here", "run_in_workers", "stopped_by", "threads_each"]
+__all__ = ["ATTEMPTS", "gpus_here", "run_here", "run_in_workers", "stopped_by", "threads_each"]
 
 _log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class _Worker:
     def __init__(self, setup: dict[str, object], *, number: int, jobs: int) -> None:
         self._setup = {**setup, "n_threads": threads_each(jobs)}
         self._environment = {**os.environ, **own_imports(), "OMP_NUM_THREADS": str(self._setup["n_threads"])}
-        gpus = _gpus()
+        gpus = gpus_here()
         if gpus:
             self._environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
         self._process: subprocess.Popen[str] | None = None
@@ -243,7 +243,7 @@ class _Worker:
         return process
 
 
-def _gpus() -> list[str]:
+def gpus_here() -> list[str]:
     """Return what ``CUDA_VISIBLE_DEVICES`` may name here."""
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:

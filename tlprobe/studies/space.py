@@ -36,7 +36,7 @@ from pydantic import (
 
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.errors import ParameterError
-from tlprobe.studies.study_file import Study, TreatmentSpec
+from tlprobe.studies.study_file import Study, TreatmentSpec, from_file_folder
 from tlprobe.train.recipe import RECIPES, Recipe, explain_validation, load_recipe, load_yaml
 
 if TYPE_CHECKING:
@@ -266,9 +266,8 @@ def load_space(file: Path | str) -> Space:
     file = Path(file)
     values = load_yaml(file, kind="space")
     for name in ("data", "init", "recipe"):
-        value = values.get(name)
-        if isinstance(value, str) and value not in ("imagenet", "random", *RECIPES):
-            values[name] = os.path.normpath(file.parent / Path(value).expanduser())
+        if name in values:
+            values[name] = from_file_folder(file, values[name])
     try:
         return Space(**values)
     except ValidationError as error:

@@ -32,7 +32,7 @@ from tlprobe.probes.selection import Shape
 from tlprobe.train.config import TREATMENTS, Treatment
 from tlprobe.train.recipe import RECIPES, explain_validation, load_recipe, load_yaml
 
-__all__ = ["Engine", "Study", "TreatmentSpec", "load_study"]
+__all__ = ["Engine", "Study", "TreatmentSpec", "from_file_folder", "load_study"]
 
 _STRICT = ConfigDict(frozen=True, extra="forbid")
 
@@ -238,16 +238,16 @@ def load_study(file: Path | str) -> Study:
     values = load_yaml(file, kind="study")
     for name in ("data", "recipe"):
         if name in values:
-            values[name] = _from(file, values[name])
+            values[name] = from_file_folder(file, values[name])
     if isinstance(values.get("inits"), list):
-        values["inits"] = [_from(file, init) for init in values["inits"]]
+        values["inits"] = [from_file_folder(file, init) for init in values["inits"]]
     try:
         return Study(**values)
     except ValidationError as error:
         raise ParameterError(f"study {file}: {explain_validation(error, choices=Study.model_fields)}") from error
 
 
-def _from(file: Path, value: Any) -> Any:
+def from_file_folder(file: Path, value: Any) -> Any:
     """Return a path of the file as seen from here; names that stand for no file, and what is no text, as they are."""
     if not isinstance(value, str) or value in ("imagenet", "random", *RECIPES):
         return value

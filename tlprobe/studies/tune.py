@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-import torch
 from pydantic import ValidationError
 
 from tlprobe.data.render import own_imports
 from tlprobe.errors import ParameterError, ResourceError, TlprobeError
 from tlprobe.files import lock_folder, write_atomic
 from tlprobe.records import Record
-from tlprobe.studies.engine_local import ATTEMPTS, stopped_by, threads_each
+from tlprobe.studies.engine_local import ATTEMPTS, gpus_here, stopped_by, threads_each
 from tlprobe.studies.plan import Plan
 from tlprobe.studies.space import Space, load_space
 from tlprobe.studies.study_file import Engine
@@ -211,8 +210,8 @@ def _in_processes(out: Path, study: optuna.Study, search: Search, *, jobs: int) 
 def _start(out: Path, search: Search, *, number: int, jobs: int) -> "subprocess.Popen[bytes]":
     n_threads = threads_each(jobs)
     environment = {**os.environ, **own_imports(), "OMP_NUM_THREADS": str(n_threads)}
-    gpus = environment.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(torch.cuda.device_count())))).split(",")
-    environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
+    if gpus := gpus_here():
+        environment["CUDA_VISIBLE_DEVICES"] = gpus[number % len(gpus)]
     process = subprocess.Popen(
         [sys.executable, "-m", "tlprobe.studies.tune_worker"],
         stdin=subprocess.PIPE,
