@@ -38,7 +38,7 @@ from tlprobe.train.recipe import RECIPES
 from tlprobe.train.run import is_finished
 from tlprobe.train.stopping import watch_signals
 
-__all__ = ["START_LIMIT_S", "connected", "import_ray", "outcome", "resources_of_a_trial", "run_on_ray"]
+__all__ = ["START_LIMIT_S", "connected", "import_ray", "outcome", "resources_of_a_trial", "run_on_ray", "stop_tasks"]
 
 _log = logging.getLogger(__name__)
 
@@ -121,10 +121,7 @@ def run_on_ray(
                 if flag.signum is not None:
                     raise stopped_by(flag.signum)
         finally:
-            for ref in running:
-                ray.cancel(ref)  # as Ctrl-C would be, in its process: a training saves at its next step
-            if running:
-                ray.wait(list(running), num_returns=len(running))
+            stop_tasks(ray, list(running))
 
 
 def _train(setup: dict[str, Any], name: str) -> dict[str, str]:
@@ -142,6 +139,14 @@ def _train(setup: dict[str, Any], name: str) -> dict[str, str]:
 @functools.lru_cache(maxsize=1)
 def _bench(setup: str) -> Bench:
     return Bench(json.loads(setup))
+
+
+def stop_tasks(ray: Any, refs: Sequence[Any]) -> None:
+    """Tell tasks to save and end, and wait until they have."""
+    for ref in refs:
+        ray.cancel(ref)  # as Ctrl-C would be, in its process: a training saves at its next step
+    if refs:
+        ray.wait(list(refs), num_returns=len(refs))
 
 
 def outcome(ray: Any, ref: Any) -> tuple[str | None, bool]:

@@ -14,7 +14,7 @@ import torch
 
 from tlprobe.errors import ResourceError, TlprobeError
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by
-from tlprobe.studies.engine_ray import connected, import_ray, outcome, resources_of_a_trial
+from tlprobe.studies.engine_ray import connected, import_ray, outcome, resources_of_a_trial, stop_tasks
 from tlprobe.studies.study_file import Engine
 from tlprobe.studies.tune_journal import asking, finished, given_up, reconcile, worker_lock
 from tlprobe.studies.tune_worker import Search, search_worker
@@ -74,10 +74,7 @@ def search_on_ray(out: Path, study: optuna.Study, search: Search, *, engine: Eng
                 if flag.signum is not None:
                     raise stopped_by(flag.signum)
         finally:
-            for ref in running:
-                ray.cancel(ref)  # as Ctrl-C would be, in its process: a training saves at its next step
-            if running:
-                ray.wait(list(running), num_returns=len(running))
+            stop_tasks(ray, list(running))
     n_finished = len(finished(study.get_trials(deepcopy=False)))
     if n_finished < search.n_trials and given_up(study) is None:
         raise ResourceError(f"all {jobs} workers ended: {'; '.join(dict.fromkeys(reasons)) or 'for no reason'}")
