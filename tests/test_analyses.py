@@ -89,6 +89,15 @@ def test_its_studies_are_there_and_ask_the_same(name):
     assert paper.networks[0] == "densenet201"
 
 
+@pytest.mark.parametrize("file", sorted(ANALYSES.glob("*.medium.yaml")), ids=lambda file: file.name)
+def test_the_medium_study_is_the_small_one_on_all_folds(file):
+    small, medium = load_study(file.with_name(f"{file.name.split('.')[0]}.yaml")), load_study(file)
+    assert (medium.folds, small.folds) == ("all", (4,))
+    assert medium.changes["epochs"] > small.changes["epochs"]
+    changed = {"folds": small.folds, "seeds": small.seeds, "changes": small.changes, "engine": small.engine}
+    assert medium.model_copy(update=changed) == small
+
+
 def test_weight_change(leave, start_file):
     record, _ = leave("weight_change", "full, random")
     assert {row["init"] for row in record.rows} == {start_file.stem, "random", "random pair"}
@@ -145,7 +154,7 @@ def test_nothing_that_is_there_is_lost(tiny_run, tmp_path, trials, monkeypatch, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "large"], "--scale 'large'; choose from small, paper"),
+        (["--scale", "large"], "--scale 'large'; choose from small, medium, paper"),
         (["--study", "own.yaml", "--scale", "paper"], "--scale paper would be ignored"),
         (["--study", "missing.yaml"], "study missing.yaml is missing"),
     ],

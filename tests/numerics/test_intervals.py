@@ -1,11 +1,13 @@
-"""Wilson's interval: its textbook value, its slow twin, its limits."""
+"""Intervals of accuracies: by hand, Wilson's by its slow twin, and their limits."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval, accuracy_intervals, wilson_interval
+from tlprobe.numerics.resampling import cluster_bootstrap
 
 
 @pytest.mark.parametrize(("n_correct", "n"), [(0, 1), (1, 1), (0, 400), (400, 400), (1, 3), (181, 200), (7, 2000)])
@@ -51,3 +53,38 @@ def test_counts_that_are_no_share_are_refused(n_correct, n):
 def test_a_level_that_is_no_coverage_is_refused(level):
     with pytest.raises(ParameterError, match="level="):
         wilson_interval(1, 2, level=level)
+
+
+def test_an_accuracy_is_resampled_by_recording():
+    rng = np.random.default_rng(0)
+    right = rng.random(50) < 0.7
+    clips, correct = np.arange(200), np.repeat(right, 4)  # four clips a recording stand and fall together
+    alone = accuracy_interval(correct, clips)
+    together = accuracy_interval(correct, np.repeat(np.arange(50), 4))
+    means = cluster_bootstrap([correct], np.repeat(np.arange(50), 4))
+    assert together == (means.low[0], means.high[0])
+    assert together[1] - together[0] == pytest.approx(2 * (alone[1] - alone[0]), rel=0.15)  # sqrt(4)
+    # Of 200 independent clips: +-1.96 standard errors.
+    share = correct.mean()
+    half = 1.96 * np.sqrt(share * (1 - share) / 200)
+    assert alone == pytest.approx((share - half, share + half), abs=0.01)
+
+
+def test_an_answer_without_errors_is_not_sure():
+    """The bootstrap's percentiles would be 1 and 1; Wilson's for 3 of 3 recordings are not."""
+    groups = ["a", "a", "b", "c"]
+    low, high = accuracy_intervals([[1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 0, 1], [1, np.nan, 1, np.nan]], groups).T
+    assert (low[0], high[0]) == wilson_interval(3, 3)
+    assert (low[1], high[1]) == wilson_interval(0, 3)
+    assert (low[2], high[2]) == (0, 1)
+    assert (low[3], high[3]) == wilson_interval(2, 2)
+    assert accuracy_interval([1, 1, 1, 1], groups) == (low[0], 1)
+
+
+def test_halves_that_do_not_vary_have_no_width():
+    """Each clip is right under one of two seeds: that is no share of 0 or 1, and resamples do not differ."""
+    assert accuracy_interval([0.5, 0.5, 0.5], ["a", "b", "c"]) == (0.5, 0.5)
+
+
+def test_one_recording_has_no_interval():
+    assert accuracy_interval([1, 0, 1], ["a", "a", "a"]) == (None, None)

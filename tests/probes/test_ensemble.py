@@ -12,11 +12,13 @@ import pytest
 
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.probes.ensemble import ensemble, mean_predictions
+from tlprobe.train.held_out import HELD_OUT, HeldOut
 from tlprobe.train.predictions import Predictions
 
 CLIPS = ("a.wav", "b.wav", "c.wav", "d.wav")
 LABELS = ("high", "high", "low", "noise")
 CLASSES = ("high", "low", "noise")
+RECORDINGS = ("r1", "r1", "r2", "r3")
 # The first is right on a and c, the second on b and c; together on a, b and c.
 FIRST = [[0.8, 0.1, 0.1], [0.4, 0.5, 0.1], [0.1, 0.6, 0.3], [0.6, 0.2, 0.2]]
 SECOND = [[0.3, 0.4, 0.3], [0.7, 0.2, 0.1], [0.2, 0.7, 0.1], [0.5, 0.3, 0.2]]
@@ -33,7 +35,7 @@ def predictions(rows, **changes):
 def member(tmp_path, tiny_run, relist):
     """Make a run directory that says what the test wants; it has no weights, and its data are gone."""
 
-    def make(name, rows, *, labels=LABELS, **config):
+    def make(name, rows, *, labels=LABELS, clips=CLIPS, **config):
         folder = tmp_path / name
         folder.mkdir()
         shutil.copy(tiny_run.path / "record.json", folder)
@@ -42,6 +44,8 @@ def member(tmp_path, tiny_run, relist):
         body["data"]["path"] = str(tmp_path / "gone")
         (folder / "config.json").write_text(json.dumps(body))
         (folder / "predictions.csv").write_text(predictions(rows, labels=labels).to_csv())
+        answers = np.zeros((1, 4, 3), np.float16)  # of the epochs: not what an ensemble rests on
+        (folder / HELD_OUT).write_bytes(HeldOut(clips, RECORDINGS, np.zeros(4, np.int64), answers).to_bytes())
         relist(folder)
         return folder
 
@@ -60,9 +64,10 @@ def test_the_record_of_two_members(member):
     record = ensemble([member("one", FIRST), member("two", SECOND, seed=1)], soup=False)
     (row,) = record.rows
     assert (row["members"], row["accuracy"], row["single_mean"], row["n"]) == (2, 0.75, 0.5, 4)
-    # Wilson for 3 of 4, z = 1.96: (0.75 + 0.4802) / 1.9604 -+ 1.96 sqrt(0.046875 + 0.0600) / 1.9604
-    assert row["ci_low"] == pytest.approx(0.3006, abs=1e-4)
-    assert row["ci_high"] == pytest.approx(0.9544, abs=1e-4)
+    # Right on a, b, c of recordings r1, r1, r2, not on d of r3. Of 27 draws of three recordings one is r3 thrice and
+    # right on none, 8 have no r3 and are right on all: both are more than 2.5 %.
+    assert (row["ci_low"], row["ci_high"]) == (0, 1)
+    assert record.params["groups"] == list(RECORDINGS)
     assert [(item["run"], item["seed"], item["accuracy"]) for item in record.params["single"]] == [
         ("one", 0, 0.5),
         ("two", 1, 0.5),
@@ -177,6 +182,12 @@ def test_members_of_another_split(member, change, said):
 def test_tables_of_other_clips():
     with pytest.raises(ParameterError, match="different clips, labels or classes"):
         mean_predictions([predictions(FIRST), predictions(SECOND, clips=("a.wav", "b.wav", "d.wav", "c.wav"))])
+
+
+def test_answers_of_other_clips(member):
+    other = member("one", FIRST, clips=("a.wav", "b.wav", "d.wav", "c.wav"))
+    with pytest.raises(CheckpointError, match=r"one: predictions.csv and the answers by epoch are of different clips"):
+        ensemble([other, member("two", SECOND)], soup=False)
 
 
 def test_a_damaged_table(member):

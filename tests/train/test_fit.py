@@ -14,7 +14,7 @@ from tlprobe.backbones.weights import read_weights
 from tlprobe.data.cache import load_images
 from tlprobe.errors import CheckpointError, DivergedError, ParameterError, ResourceError
 from tlprobe.files import lock_folder
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record
 from tlprobe.train.fit import fit
 from tlprobe.train.loop import Trainer
@@ -81,9 +81,9 @@ def test_the_record_has_what_scripts_rely_on(tiny_run, tiny_data):
     assert row["accuracy"] == history[-1]["held_out_accuracy"]
     assert row["best_accuracy"] == max(epoch["held_out_accuracy"] for epoch in history) >= row["accuracy"]
     assert row["duration_s"] == pytest.approx(sum(epoch["duration_s"] for epoch in history))
-    correct = tiny_run.predictions().n_correct
-    assert row["accuracy"] == correct / 6
-    assert (row["ci_low"], row["ci_high"]) == wilson_interval(correct, 6)
+    predictions = tiny_run.predictions()
+    assert row["accuracy"] == predictions.n_correct / 6 == sum(predictions.correct) / 6
+    assert (row["ci_low"], row["ci_high"]) == accuracy_interval(predictions.correct, predictions.clips)
     assert row["n_trained"] == row["n_weights"] > 3e6
     assert record.provenance["data"]["n_clips"] == 30
     assert str(tiny_data) not in (tiny_run.path / "record.json").read_text()  # records travel

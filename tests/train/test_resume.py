@@ -136,7 +136,7 @@ def test_stopped_after_the_last_epoch_only_scores_again(small, material, straigh
         raise stops.Stopped
 
     with monkeypatch.context() as patch:
-        patch.setattr(finish_module, "wilson_interval", stop)
+        patch.setattr(finish_module, "accuracy_interval", stop)
         with pytest.raises(stops.Stopped):
             small.train(material, tmp_path)
     monkeypatch.setattr(Trainer, "run_epoch", stop)

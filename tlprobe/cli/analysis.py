@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Analysis", "Outcome", "cells_of", "describe_cell", "run_analysis"]
 
-SCALES = ("small", "paper")
+SCALES = ("small", "medium", "paper")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,8 +112,9 @@ def run_analysis(
     describe : callable
         Takes a row of the record, gives a line about it.
     script : str
-        The script's ``__file__``. Beside it lie ``NAME.yaml``, the study at a small scale, and ``NAME.paper.yaml``, at
-        the paper's; NAME is that of the figure and of the folder in ``figures/`` that is the default of ``--out``.
+        The script's ``__file__``. Beside it lie ``NAME.yaml``, the study at a small scale, ``NAME.paper.yaml``, at the
+        paper's, and for grids ``NAME.medium.yaml``; NAME is that of the figure and of the folder in ``figures/`` that
+        is the default of ``--out``.
     probe : str
         What the record is of.
     about : str or None
@@ -127,7 +128,9 @@ def run_analysis(
         data: Annotated[
             Path | None, typer.Option(help="The data set's folder. [default: the study's; else built-in clips]")
         ] = None,
-        scale: Annotated[str, typer.Option(help="small (a night on 2 cores at most) or paper.")] = "small",
+        scale: Annotated[
+            str, typer.Option(help="small (a night on 2 cores at most), medium (one GPU) or paper.")
+        ] = "small",
         study: Annotated[
             Path | None, typer.Option(help="An own study file in place of the script's.", show_default=False)
         ] = None,
@@ -145,12 +148,10 @@ def run_analysis(
         from tlprobe.studies.study import run_study
         from tlprobe.studies.study_file import load_study
 
-        if scale not in SCALES:
-            raise ParameterError(f"--scale {scale!r}; choose from {', '.join(SCALES)}")
         if study is not None and scale != "small":
             raise ParameterError(f"--study {study} is the whole study; --scale {scale} would be ignored")
         progress = begin(quiet=quiet)
-        given = study or _study_file(file, scale)  # type: ignore[arg-type]  # checked above
+        given = study or _study_file(file, scale)
         asked = load_study(given)
         if data is not None:
             asked = asked.model_copy(update={"data": data})
@@ -170,5 +171,16 @@ def run_analysis(
     guarded_exit(lambda arguments: app(args=arguments, standalone_mode=False))
 
 
-def _study_file(script: Path, scale: Literal["small", "paper"]) -> Path:
-    return script.with_suffix(".yaml" if scale == "small" else ".paper.yaml")
+def _study_file(script: Path, scale: str) -> Path:
+    """Return the file beside a script.
+
+    Raises
+    ------
+    ParameterError
+        If there is none at that scale.
+    """
+    files = {name: script.with_suffix(".yaml" if name == "small" else f".{name}.yaml") for name in SCALES}
+    there = [name for name in SCALES if files[name].is_file()]
+    if scale not in there:
+        raise ParameterError(f"--scale {scale!r}; choose from {', '.join(there)}")
+    return files[scale]

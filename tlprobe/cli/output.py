@@ -77,6 +77,7 @@ def claimed(probe: str, out: Path, *, overwrite: bool, **asked: Any) -> Iterator
 
 
 def percent(row: dict[str, Any]) -> str:
-    """Return a row's accuracy with its interval, for reading."""
-    accuracy, low, high = (100 * row[name] for name in ("accuracy", "ci_low", "ci_high"))
-    return f"{accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f}, n = {row['n']})"
+    """Return a row's accuracy with its interval, where it has one, for reading."""
+    ends = row["ci_low"], row["ci_high"]
+    interval = "" if None in ends else "95 % interval {:.1f} to {:.1f}, ".format(*(100 * end for end in ends))
+    return f"{100 * row['accuracy']:.1f} % ({interval}n = {row['n']})"

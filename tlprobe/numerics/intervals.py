@@ -1,20 +1,72 @@
-"""How sure is an accuracy? Intervals for a share of clips.
+"""How sure is an accuracy? Its interval, for single runs as for cells of a table.
 
-Conventions: accuracies and bounds are in [0, 1], intervals are 95 % unless said otherwise. They
-treat clips as independent, so they cover the choice of held-out clips, not the choice of fold or seed.
+Conventions: accuracies and bounds are in [0, 1], intervals are 95 % unless said otherwise. They cover the
+choice of held-out source recordings, not the choice of fold or seed.
 """
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.resampling import Labels, cluster_bootstrap
 
-__all__ = ["wilson_interval"]
+__all__ = ["accuracy_interval", "accuracy_intervals", "wilson_interval"]
+
+
+def accuracy_interval(correct: npt.ArrayLike, groups: Labels) -> tuple[float, float] | tuple[None, None]:
+    """Return the interval of one accuracy, see `accuracy_intervals`; None where all clips are of one recording.
+
+    Parameters
+    ----------
+    correct : array_like [shape=(n_clips,)]
+        Whether each clip is named rightly.
+    groups : sequence of hashable [shape=(n_clips,)]
+        The source recording of each clip.
+
+    Examples
+    --------
+    >>> accuracy_interval([1, 1, 0, 1], ["a", "a", "b", "c"])
+    (0.0, 1.0)
+    >>> accuracy_interval([1, 0], ["a", "a"])
+    (None, None)
+    """
+    if len(set(groups)) < 2:
+        return None, None
+    [[low, high]] = accuracy_intervals(np.asarray(correct, dtype=np.float64)[None], groups).tolist()
+    return low, high
+
+
+def accuracy_intervals(values: npt.ArrayLike, groups: Labels) -> npt.NDArray[np.float64]:
+    """Return the interval of each accuracy: percentiles of a bootstrap over source recordings.
+
+    Where every clip is right, or every one wrong, all resamples are alike and their percentiles would claim to
+    be sure of it; there it is Wilson's interval, with recordings as trials.
+
+    Parameters
+    ----------
+    values, groups
+        As `tlprobe.numerics.resampling.cluster_bootstrap` takes them, with its errors.
+
+    Returns
+    -------
+    intervals : np.ndarray [shape=(n_series, 2), float64, in [0, 1]]
+        Low and high ends.
+    """
+    means = cluster_bootstrap(values, groups)
+    intervals = np.stack([means.low, means.high], axis=1)
+    for row, series in zip(intervals, np.asarray(values, dtype=np.float64), strict=True):
+        there = ~np.isnan(series)
+        if (series[there] == series[there][0]).all() and series[there][0] in (0, 1):
+            n = len({group for group, covered in zip(groups, there, strict=True) if covered})
+            row[:] = wilson_interval(n * int(series[there][0]), n)
+    return intervals
 
 
 def wilson_interval(n_correct: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a share.
+    """Return the Wilson score interval of a share of independent trials.
 
     Parameters
     ----------

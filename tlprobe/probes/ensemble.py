@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from tlprobe.errors import ParameterError
+from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.numerics.calibration import calibration_error, disagreement, negative_log_likelihood
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.probes.soup import soup_predictions, weight_soup
 from tlprobe.records import Record, provenance
 from tlprobe.train.device import resolve_device
@@ -51,10 +51,10 @@ def ensemble(
     Returns
     -------
     record : Record
-        One row: ``members``; ``accuracy``, ``n``, ``ci_low``, ``ci_high`` (Wilson), ``nll``, ``calibration_error``
-        of the ensemble; ``single_mean``, ``single_sd`` (of members, n - 1) of the members' accuracies,
-        ``single_nll``, ``single_calibration_error`` (means); ``disagreement`` (share of clips that two members
-        name differently, mean over pairs); ``soup_accuracy``, ``soup_ci_low``, ``soup_ci_high``, ``soup_nll``,
+        One row: ``members``; ``accuracy``, ``n``, ``ci_low``, ``ci_high`` (over source recordings), ``nll``,
+        ``calibration_error`` of the ensemble; ``single_mean``, ``single_sd`` (of members, n - 1) of the members'
+        accuracies, ``single_nll``, ``single_calibration_error`` (means); ``disagreement`` (share of clips that two
+        members name differently, mean over pairs); ``soup_accuracy``, ``soup_ci_low``, ``soup_ci_high``, ``soup_nll``,
         ``soup_calibration_error``, None where there is no soup: ``params["no_soup"]`` says why.
         ``params["single"]`` lists the members. The array ``probabilities`` is ``(n, n_classes)``.
 
@@ -64,7 +64,7 @@ def ensemble(
         If there are fewer than two, one twice, they were not scored on the same clips, or `data` is given
         without `soup`.
     CheckpointError
-        If one is no finished run.
+        If one is no finished run, or is damaged.
     DataError
         If the soup's data set is gone or holds other clips.
     """
@@ -95,7 +95,8 @@ def ensemble(
             no_soup = str(error)
         else:
             mixed = soup_predictions(first, state, data=data, device=device, progress=progress)
-    low, high = _interval(together)
+    groups = _recordings(first, together)
+    low, high = accuracy_interval(together.correct, groups)
     row: dict[str, Any] = {
         "members": len(runs),
         **_scores(together),
@@ -104,7 +105,7 @@ def ensemble(
         "single_nll": _mean(single, "nll"),
         "single_calibration_error": _mean(single, "calibration_error"),
         "disagreement": disagreement([member.probabilities.argmax(1) for member in members]),
-        **_soup_columns(mixed),
+        **_soup_columns(mixed, groups),
         "n": len(together.clips),
         "ci_low": low,
         "ci_high": high,
@@ -115,6 +116,7 @@ def ensemble(
         "classes": list(first.config.classes),
         "clips": list(together.clips),
         "labels": list(together.labels),
+        "groups": list(groups),
         "single": single,
         "no_soup": no_soup,
     }
@@ -175,15 +177,19 @@ def _scores(found: Predictions) -> dict[str, float]:
     }
 
 
-def _interval(found: Predictions) -> tuple[float, float]:
-    return wilson_interval(found.n_correct, len(found.clips))
+def _recordings(run: Run, found: Predictions) -> tuple[str, ...]:
+    """Return the source recording of each clip."""
+    held_out = run.held_out()
+    if held_out.clips != found.clips:
+        raise CheckpointError(f"{run.path}: predictions.csv and the answers by epoch are of different clips")
+    return held_out.groups
 
 
-def _soup_columns(found: Predictions | None) -> dict[str, float | None]:
+def _soup_columns(found: Predictions | None, groups: Sequence[str]) -> dict[str, float | None]:
     if found is None:
         names = ("accuracy", "nll", "calibration_error", "ci_low", "ci_high")
         return {f"soup_{name}": None for name in names}
-    low, high = _interval(found)
+    low, high = accuracy_interval(found.correct, groups)
     return {f"soup_{name}": value for name, value in {**_scores(found), "ci_low": low, "ci_high": high}.items()}
 
 

@@ -12,7 +12,7 @@ from tlprobe.data.dataset import Dataset, inside
 from tlprobe.data.esc50 import META
 from tlprobe.data.open import open_dataset
 from tlprobe.errors import DataError, ParameterError
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
@@ -53,8 +53,8 @@ def evaluate(
     Returns
     -------
     record : Record
-        One row: ``accuracy`` in [0, 1], ``n``, ``ci_low``, ``ci_high`` (Wilson), ``clips`` (what was scored);
-        or, of `clips`, a row each: ``clip``, ``predicted``, ``probability``. ``params["clips"]``,
+        One row: ``accuracy`` in [0, 1], ``n``, ``ci_low``, ``ci_high`` (over source recordings), ``clips`` (what was
+        scored); or, of `clips`, a row each: ``clip``, ``predicted``, ``probability``. ``params["clips"]``,
         ``["labels"]`` and ``["classes"]`` go with the array ``probabilities`` ``(n, n_classes)``; the array
         ``confusion`` ``(1, n_classes, n_classes)`` counts true (rows) against predicted (columns).
 
@@ -105,7 +105,7 @@ def evaluate(
         classes=checkpoint.classes,
         probabilities=probabilities,
     )
-    low, high = wilson_interval(found.n_correct, len(index))
+    low, high = accuracy_interval(found.correct, [dataset.clips[i].group for i in index])
     row = {
         "run": checkpoint.name,
         "clips": scored,

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.resampling import cluster_bootstrap, holm, paired_difference
+from tlprobe.numerics.intervals import accuracy_intervals
+from tlprobe.numerics.resampling import holm, paired_difference
 from tlprobe.numerics.variance import LEAST_FOR_T, spread, t_interval, variance_components
 from tlprobe.records import Record, provenance
 from tlprobe.studies.plan import Plan
@@ -52,8 +53,8 @@ def cells(plan: Plan, *, trials: Path) -> Record:
     record : Record
         One row a cell. By rule ``accuracy``, ``best_accuracy`` and ``cross_fitted_accuracy``, in [0, 1];
         ``optimism`` is how much more the second claims than the third. ``ci_low``, ``ci_high``: of the first, 95 %
-        percentile bootstrap over source recordings; it covers the choice of recordings alone. ``sd_seeds`` with
-        ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it, ``seeds_low`` and ``seeds_high`` (Student's t)
+        percentile bootstrap over source recordings (`tlprobe.numerics.intervals`); it covers the choice of
+        recordings alone. ``sd_seeds`` with ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it, ``seeds_low`` and ``seeds_high`` (Student's t)
         from 5 seeds on, and the variance components ``var_fold`` .. ``var_residual`` of single answers
         (`tlprobe.numerics.variance`) where every fold has every seed. ``difference``, its interval and ``p_value``
         (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start on the
@@ -108,9 +109,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         row |= dict.fromkeys(("ci_low", "ci_high", "difference", "difference_low", "difference_high"))
         row |= dict.fromkeys(("p_value", "p_holm", "compared_with"))
     if several:
-        means = cluster_bootstrap(list(several.values()), groups)
-        for number, low, high in zip(several, means.low, means.high, strict=True):
-            rows[number] |= {"ci_low": float(low), "ci_high": float(high)}
+        intervals = accuracy_intervals(list(several.values()), groups)
+        for number, (low, high) in zip(several, intervals.tolist(), strict=True):
+            rows[number] |= {"ci_low": low, "ci_high": high}
     _compare(table, rows, several, groups)
     config = plan.trials[0].config
     params = {

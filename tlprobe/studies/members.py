@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.probes.ensemble import ensemble
+from tlprobe.probes.evaluate import predictions_of
 from tlprobe.records import Record
 from tlprobe.train.run import Run
 
@@ -15,7 +16,12 @@ Key = tuple[str, int]
 
 
 def ensembles(
-    runs: Sequence[Run], *, data: Path | str | None = None, device: str = "auto", progress: bool | None = None
+    runs: Sequence[Run],
+    *,
+    soup: bool = True,
+    data: Path | str | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
 ) -> dict[Key, Record]:
     """Return the ensemble of the runs of each network and fold; parameters and errors as in `ensemble`.
 
@@ -27,7 +33,9 @@ def ensembles(
     members: dict[Key, list[Path | str | Run]] = {}
     for run in runs:
         members.setdefault((run.config.backbone, run.config.fold), []).append(run)
-    return {key: ensemble(found, data=data, device=device, progress=progress) for key, found in members.items()}
+    return {
+        key: ensemble(found, soup=soup, data=data, device=device, progress=progress) for key, found in members.items()
+    }
 
 
 def together(records: Mapping[Key, Record]) -> Record:
@@ -43,22 +51,24 @@ def together(records: Mapping[Key, Record]) -> Record:
 
 
 def pooled(records: Mapping[Key, Record]) -> dict[str, dict[str, Any]]:
-    """Return each network's row over its folds: means by clips, the accuracy's Wilson interval of all clips.
+    """Return each network's row over its folds: means by clips, the accuracy's interval over all their recordings.
 
     ``members`` is that of one fold; ``single_sd`` is the mean of the folds'.
     """
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[Record]] = {}
     for (network, _), record in records.items():
-        found.setdefault(network, []).append(record.rows[0])
-    return {network: _pooled(rows) for network, rows in found.items()}
+        found.setdefault(network, []).append(record)
+    return {network: _pooled(of_one) for network, of_one in found.items()}
 
 
-def _pooled(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _pooled(records: Sequence[Record]) -> dict[str, Any]:
+    rows = [record.rows[0] for record in records]
     n = sum(row["n"] for row in rows)
     row = {
         name: None if any(r[name] is None for r in rows) else sum(r["n"] * r[name] for r in rows) / n
         for name in rows[0]
         if name not in ("n", "members", "ci_low", "ci_high")
     }
-    low, high = wilson_interval(round(row["accuracy"] * n), n)
+    correct = [right for record in records for right in predictions_of(record).correct]
+    low, high = accuracy_interval(correct, [group for record in records for group in record.params["groups"]])
     return {**row, "n": n, "members": rows[0]["members"], "ci_low": low, "ci_high": high}

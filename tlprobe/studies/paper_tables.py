@@ -152,8 +152,9 @@ def table_two(cells: Record, ensembles: Mapping[str, Row]) -> tuple[Table, list[
     ]
     note = (
         f"Ours: {about_data(cells)}; last epoch; mean ± sd over members, which differ in head, batch order and "
-        "augmentation; ensemble: mean of the soft-max outputs, 95 % Wilson interval; soup: one network of the mean "
-        f"weights; disagreement: mean over pairs of members; NLL in nats; ECE: calibration error. {_THEIRS}"
+        "augmentation; ensemble: mean of the soft-max outputs, 95 % bootstrap interval over source recordings; soup: "
+        "one network of the mean weights; disagreement: mean over pairs of members; NLL in nats; ECE: calibration "
+        f"error. {_THEIRS}"
     )
     return Table(header, texts, note, n_names=2), rows
 

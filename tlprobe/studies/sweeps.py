@@ -110,7 +110,8 @@ def fuse(
     record : Record
         One row a point: ``block``, ``shape``, ``rest``, ``partition``, ``treatment`` (what the trial is,
         ``full`` and ``random`` where it coincides with these), ``accuracy`` in [0, 1] of the last epoch on the
-        held-out fold, ``n``, ``ci_low``, ``ci_high`` (Wilson). Levels that are no point have ``block`` None.
+        held-out fold, ``n``, ``ci_low``, ``ci_high`` (over source recordings). Levels that
+        are no point have ``block`` None.
 
     Raises
     ------

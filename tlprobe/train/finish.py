@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from tlprobe.manifest import entry_of
-from tlprobe.numerics.intervals import wilson_interval
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.config import FitConfig
 from tlprobe.train.held_out import HELD_OUT, HeldOut
@@ -47,7 +47,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         inner_accuracy=_inner(keeper.history),
     )
     n = len(index)
-    low, high = wilson_interval(predictions.n_correct, n)
+    low, high = accuracy_interval(predictions.correct, held_out.groups)
     best = max(keeper.history, key=lambda result: result.held_out_accuracy)
     weights = list(trainer.model.parameters())
     row = {

@@ -42,9 +42,14 @@ class Predictions:
         return tuple(self.classes[column] for column in self.probabilities.argmax(1))
 
     @property
+    def correct(self) -> tuple[bool, ...]:
+        """Whether each clip is predicted rightly."""
+        return tuple(true == said for true, said in zip(self.labels, self.predicted, strict=True))
+
+    @property
     def n_correct(self) -> int:
         """How many clips are predicted rightly."""
-        return sum(true == said for true, said in zip(self.labels, self.predicted, strict=True))
+        return sum(self.correct)
 
     def to_csv(self) -> str:
         """Return the table as text; probabilities keep 9 digits, enough for float32."""
