@@ -40,13 +40,17 @@ class Clip:
     fold : int > 0
         The cross-validation fold it is held out in.
     group : str
-        Clips cut from one source share it; a group belongs in one fold.
+        Clips of one source (recording, artist, speaker) share it; a group belongs in one fold.
+    start_s, end_s : float >= 0, in seconds, or None
+        The part of the file that is the clip; None: from its beginning, to its end.
     """
 
     path: str
     label: str
     fold: int
     group: str
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,14 @@ class Dataset:
         Class names, sorted; a clip's label index counts in it.
     note : str
         What a user should know about how the folder was read, such as files left out; or empty.
+    split_name : str
+        Where the folds come from, for records: ``"official"``, ``"stratified"``, ...
+    prescribed : bool
+        Whether data set or paper prescribe the folds; then they are used even where sources leak between them.
+    scored_folds : tuple of int or None
+        Folds that may be held out; None: each of them. A single split has one, and the other clips are trained on.
+    validation_fold : int or None
+        A fold that is never trained on and on which choices are made, where the split has one.
     """
 
     name: str
@@ -70,6 +82,10 @@ class Dataset:
     clips: tuple[Clip, ...]
     classes: tuple[str, ...]
     note: str = ""
+    split_name: str = "official"
+    prescribed: bool = True
+    scored_folds: tuple[int, ...] | None = None
+    validation_fold: int | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -84,17 +100,19 @@ class Dataset:
 
     @cached_property
     def folds(self) -> tuple[int, ...]:
-        """The folds there are, rising."""
-        return tuple(sorted({clip.fold for clip in self.clips}))
+        """The folds that may be held out, rising."""
+        return self.scored_folds or tuple(sorted({clip.fold for clip in self.clips}))
 
     def next_fold(self, fold: int) -> int:
-        """Return the fold after `fold`, the first after the last: that on which choices are made for `fold`.
+        """Return the fold on which choices are made for `fold`: the one after it, the first after the last.
 
         Raises
         ------
         ParameterError
             If there are fewer than three folds: then nothing would be left to train on.
         """
+        if self.validation_fold is not None:
+            return self.validation_fold
         if len(self.folds) < 3:
             raise ParameterError(f"{self.name} has {len(self.folds)} folds; an inner fold needs at least 3")
         return self.folds[(self.folds.index(fold) + 1) % len(self.folds)]
@@ -152,10 +170,11 @@ class Dataset:
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 over path, label, fold and file content of all clips, in order."""
+        """SHA-256 over path, label, fold, part and file content of all clips, in order."""
         digest = hashlib.sha256()
         for clip, file_hash in zip(self.clips, self.file_hashes, strict=True):
-            digest.update(f"{clip.path}\0{clip.label}\0{clip.fold}\0{file_hash}\n".encode())
+            part = "" if clip.start_s is clip.end_s is None else f"\0{clip.start_s}\0{clip.end_s}"
+            digest.update(f"{clip.path}\0{clip.label}\0{clip.fold}\0{file_hash}{part}\n".encode())
         return digest.hexdigest()
 
     def describe(self) -> DatasetDescription:

@@ -93,6 +93,8 @@ def read_folder(root: Path, *, n_folds: int = 5, seed: int = 0) -> Dataset:
         clips=clips,
         classes=tuple(sorted(set(labels))),
         note="; ".join(notes),
+        split_name=f"stratified, seed {seed}",
+        prescribed=False,
     )
 
 

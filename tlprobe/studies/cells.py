@@ -51,17 +51,17 @@ def cells(plan: Plan, *, trials: Path) -> Record:
     Returns
     -------
     record : Record
-        One row a cell. By rule ``accuracy``, ``best_accuracy`` and ``cross_fitted_accuracy``, in [0, 1];
-        ``optimism`` is how much more the second claims than the third. ``ci_low``, ``ci_high``: of the first, 95 %
-        percentile bootstrap over source recordings (`tlprobe.numerics.intervals`); it covers the choice of
-        recordings alone. ``sd_seeds`` with ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it, ``seeds_low`` and ``seeds_high`` (Student's t)
-        from 5 seeds on, and the variance components ``var_fold`` .. ``var_residual`` of single answers
-        (`tlprobe.numerics.variance`) where every fold has every seed. ``difference``, its interval and ``p_value``
-        (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start on the
-        same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0 and
-        None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``. ``compared_with`` names
-        the start of the network that the difference is to: its own, and for the random network of a study with a
-        pretrained start that one, so that the difference is what pretraining gives, with its sign turned.
+        One row a cell. By rule ``accuracy``, ``best_accuracy`` and ``cross_fitted_accuracy``, in [0, 1]; ``optimism``
+        is how much more the second claims than the third. ``ci_low``, ``ci_high``: of the first, 95 % percentile
+        bootstrap over source recordings (`tlprobe.numerics.intervals`); it covers the choice of recordings alone.
+        ``sd_seeds`` with ``n_seeds`` and ``sd_folds`` with ``n_folds`` stand beside it, ``seeds_low`` and
+        ``seeds_high`` (Student's t) from 5 seeds on, and the variance components ``var_fold`` .. ``var_residual`` of
+        single answers (`tlprobe.numerics.variance`) where every fold has every seed. ``difference``, its interval and
+        ``p_value`` (sign flips by recording) compare with the fully fine-tuned network of the same backbone and start
+        on the same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0
+        and None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``. ``compared_with``
+        names the start of the network that the difference is to: its own, and for the random network of a study with
+        a pretrained start that one, so that the difference is what pretraining gives, with its sign turned.
         ``params`` say what all runs share: ``folds``, ``seeds``, ``recipe``, ``image``, ``block_names``.
 
     Raises
