@@ -12,6 +12,7 @@ __all__ = [
     "StoppedError",
     "TlprobeError",
     "UndefinedError",
+    "list_errors",
 ]
 
 
@@ -68,3 +69,11 @@ class StoppedError(TlprobeError):
     def __init__(self, message: str, *, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code
+
+
+def list_errors(errors: list[str], *, what: str = "recordings", n_named: int = 5) -> str:
+    """Return one line for many errors: the only one, or their count and the first few."""
+    if len(errors) == 1:
+        return errors[0]
+    more = f"; and {len(errors) - n_named} more" if len(errors) > n_named else ""
+    return f"{len(errors)} {what} cannot be used: " + "; ".join(errors[:n_named]) + more

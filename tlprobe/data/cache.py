@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from tlprobe.audio.logmel import ImageSettings, LogMel
 from tlprobe.data.arrays import stored_array
-from tlprobe.data.dataset import Dataset, list_errors
+from tlprobe.data.dataset import Dataset
 from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
-from tlprobe.errors import DataError, ParameterError
+from tlprobe.errors import DataError, ParameterError, list_errors
 from tlprobe.files import cache_root
 
 __all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered"]

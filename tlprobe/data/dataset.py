@@ -11,8 +11,8 @@ from typing import TypedDict
 import numpy as np
 import numpy.typing as npt
 
-from tlprobe.errors import DataError, ParameterError
-from tlprobe.files import sha256_file
+from tlprobe.data.facts import file_hashes
+from tlprobe.errors import ParameterError, list_errors
 
 __all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "list_errors"]
 
@@ -153,20 +153,13 @@ class Dataset:
         DataError
             If a file is missing or cannot be read.
         """
-        hashes, errors = [], []
-        for path in self.paths:
-            try:
-                hashes.append(sha256_file(path))
-            except OSError as error:
-                errors.append(f"{path} cannot be read: {error.strerror or error}")
-        if errors:
-            raise DataError(list_errors(errors))
+        hashes = file_hashes(self.root, [clip.path for clip in self.clips])
         folds_of: dict[str, set[int]] = {}
         for clip, file_hash in zip(self.clips, hashes, strict=True):
             folds_of.setdefault(file_hash, set()).add(clip.fold)
         if n_spread := sum(len(folds_of[file_hash]) > 1 for file_hash in hashes):
             _log.warning("%s: %d clips have the same content as a clip of another fold", self.name, n_spread)
-        return tuple(hashes)
+        return hashes
 
     @cached_property
     def content_hash(self) -> str:
@@ -191,11 +184,3 @@ def inside(folder: Path, name: str) -> Path | None:
         return None
     loops = os.path.islink(resolved)  # which Python 3.13 does not raise for; and a name too long is no link
     return path if resolved.is_relative_to(folder.resolve()) and not loops else None
-
-
-def list_errors(errors: list[str], *, what: str = "recordings", n_named: int = 5) -> str:
-    """Return one line for many errors: the only one, or their count and the first few."""
-    if len(errors) == 1:
-        return errors[0]
-    more = f"; and {len(errors) - n_named} more" if len(errors) > n_named else ""
-    return f"{len(errors)} {what} cannot be used: " + "; ".join(errors[:n_named]) + more

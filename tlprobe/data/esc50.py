@@ -9,8 +9,8 @@ import csv
 import reprlib
 from pathlib import Path, PurePosixPath
 
-from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
-from tlprobe.errors import DataError
+from tlprobe.data.dataset import Clip, Dataset, inside
+from tlprobe.errors import DataError, list_errors
 
 __all__ = ["META", "read_esc50"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import soundfile
 
 from tlprobe.audio.load import is_utf8
-from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
+from tlprobe.data.dataset import Clip, Dataset, inside
 from tlprobe.data.folds import stratified_folds
-from tlprobe.errors import DataError
+from tlprobe.errors import DataError, list_errors
 
 __all__ = ["AUDIO_SUFFIXES", "read_folder"]
 

@@ -8,10 +8,11 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from tlprobe.audio.load import UNCHECKED_FORMATS, info, is_utf8
+from tlprobe.audio.load import UNCHECKED_FORMATS, is_utf8
 from tlprobe.audio.logmel import ImageSettings
-from tlprobe.data.dataset import Dataset, list_errors
+from tlprobe.data.dataset import Dataset
 from tlprobe.data.esc50 import META, read_esc50
+from tlprobe.data.facts import headers
 from tlprobe.data.folder import read_folder
 from tlprobe.data.synthetic import synthetic_dataset
 from tlprobe.errors import DataError, ParameterError
@@ -111,18 +112,11 @@ def default_settings(
         If a given value is impossible.
     """
     if sr is None or clip_s is None:
-        headers, errors = [], []
-        for path in dataset.paths:
-            try:
-                headers.append(info(path))
-            except DataError as error:
-                errors.append(str(error))
-        if errors:
-            raise DataError(list_errors(errors))
+        found = headers(dataset.root, [clip.path for clip in dataset.clips])
         if sr is None:
-            sr = max(Counter(header.sr for header in headers).items(), key=lambda item: (item[1], item[0]))[0]
+            sr = max(Counter(header.sr for header in found).items(), key=lambda item: (item[1], item[0]))[0]
         if clip_s is None:
-            clip_s = min(max(header.duration_s for header in headers), CLIP_S_MAX)
+            clip_s = min(max(header.duration_s for header in found), CLIP_S_MAX)
     if width is None:
         width = max(1, round(COLUMNS_PER_S * clip_s)) if 0 < clip_s < float("inf") else 1
     try:
