@@ -163,14 +163,42 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path, bad):
         load(path, sr=SR)
 
 
-def test_silent_file_and_cancelling_channels_are_refused(tmp_path):
+def test_silence_and_cancelling_channels_are_zeros(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, np.zeros(100), SR)
-    with pytest.raises(DataError, match="is silent: all its 100 samples are zero"):
-        load(path, sr=SR)
+    np.testing.assert_array_equal(load(path, sr=SR), np.zeros(100, np.float32))
     soundfile.write(path, np.stack([tone(), -tone()], axis=1), SR, "FLOAT")
-    with pytest.raises(DataError, match="2 channels are averaged"):
+    np.testing.assert_array_equal(load(path, sr=SR), np.zeros(len(tone()), np.float32))
+
+
+def test_one_channel(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([tone(), -tone()], axis=1), SR, "FLOAT")
+    np.testing.assert_allclose(load(path, sr=SR, channel=2), -tone(), atol=1e-7)
+    with pytest.raises(DataError, match=r"a\.wav has no channel 3; it has 2"):
+        load(path, sr=SR, channel=3)
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_a_part_is_what_the_whole_has_there(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).normal(0, 0.1, 4 * SR).astype(np.float32)
+    soundfile.write(path, noise, SR)
+    whole = load(path, sr=SR)
+    np.testing.assert_allclose(load(path, sr=SR, start_s=1.5, end_s=2.25), whole[SR * 3 // 2 : SR * 9 // 4], atol=1e-6)
+    np.testing.assert_allclose(load(path, sr=SR, end_s=0.5), whole[: SR // 2], atol=1e-6)
+    np.testing.assert_allclose(load(path, sr=SR, start_s=3.0, end_s=99.0), whole[3 * SR :], atol=1e-6)
+    with pytest.raises(DataError, match="nothing is left of 50 to 60 s"):
+        load(path, sr=SR, start_s=50, end_s=60)
+
+
+def test_what_is_too_long_to_decode_at_once_is_refused_but_its_parts_are_not(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(), SR)
+    monkeypatch.setattr("tlprobe.audio.load.DECODED_S_MAX", 0.5 * len(tone()) / SR)
+    with pytest.raises(DataError, match=r"are decoded at once: cut it into windows"):
         load(path, sr=SR)
+    assert len(load(path, sr=SR, end_s=0.25 * len(tone()) / SR)) == round(0.25 * len(tone()))
 
 
 def test_what_is_no_recording_is_refused(tmp_path):

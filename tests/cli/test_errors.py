@@ -153,10 +153,9 @@ def _truncate(path):
         (lambda path: path.write_bytes(b""), "empty"),
         (lambda path: path.write_bytes(b"this is no sound" * 50), "no recording"),
         (_truncate, "truncated"),
-        (lambda path: soundfile.write(path, np.zeros(6400), 8000), "silent"),
         (lambda path: soundfile.write(path, np.full(6400, np.nan), 8000, subtype="FLOAT"), "NaN"),
     ],
-    ids=["empty", "noise", "truncated", "silent", "nan"],
+    ids=["empty", "noise", "truncated", "nan"],
 )
 def test_a_recording_that_cannot_be_used(fails, folder, tmp_path, spoil, word):
     spoil(folder / "dog" / "3.wav")

@@ -103,10 +103,10 @@ def test_padded_cropped_and_silent_clips_are_counted(make_folder, write_clip, ca
 def test_bad_files_are_all_reported_and_leave_nothing(dataset, tmp_path):
     for path in dataset.paths[:7]:
         path.write_bytes(path.read_bytes()[:-100])
-    soundfile.write(dataset.paths[7], np.zeros(100), 16_000)
+    soundfile.write(dataset.paths[7], np.full(100, np.nan), 16_000, "FLOAT")
     with pytest.raises(DataError, match=r"^8 recordings cannot be used: .*cat/0\.wav is truncated.*; and 3 more$"):
         load_images(dataset, SETTINGS)
-    with pytest.raises(DataError, match=r"dog/2\.wav is silent"):
+    with pytest.raises(DataError, match=r"dog/2\.wav holds samples that are NaN"):
         images_of(dataset.paths[7:], SETTINGS)
     (entry,) = (tmp_path / "cache" / "images").iterdir()
     assert not list(entry.glob("images*"))

@@ -117,6 +117,6 @@ def test_several_workers_render_the_same_variants(dataset, tmp_path, monkeypatch
 
 
 def test_a_recording_that_cannot_be_used_is_named(dataset):
-    soundfile.write(dataset.paths[0], np.zeros(100), SR)
-    with pytest.raises(DataError, match="is silent"):
+    soundfile.write(dataset.paths[0], np.full(100, np.nan), SR, "FLOAT")
+    with pytest.raises(DataError, match="NaN"):
         load_variants(dataset, SETTINGS, n=1, jobs=1, **HOW)

@@ -193,9 +193,12 @@ def test_a_missing_clip_is_named(explain):
     assert caught.value.exit_code == 3
 
 
-def test_a_silent_clip_is_refused(explain, tmp_path):
+def test_a_silent_clip_has_nothing_to_attribute(explain, tmp_path):
     import soundfile
 
     soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 8000)
-    with pytest.raises(DataError, match="silent"):
-        explain(Smooth(), clips=[tmp_path / "silent.wav"])
+    record = explain(Smooth(), clips=[tmp_path / "silent.wav"])
+    (row,) = record.rows
+    np.testing.assert_allclose(record.arrays["attribution"], 0, atol=1e-6)
+    assert row["gap_absolute"]
+    assert row["gap"] < 1e-6

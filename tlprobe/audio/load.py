@@ -18,10 +18,11 @@ from tlprobe.audio.mpeg import exact_length
 from tlprobe.audio.ogg import check_pages
 from tlprobe.errors import DataError
 
-__all__ = ["SR_MAX", "SR_MIN", "UNCHECKED_FORMATS", "AudioInfo", "info", "is_utf8", "load"]
+__all__ = ["DECODED_S_MAX", "SR_MAX", "SR_MIN", "UNCHECKED_FORMATS", "AudioInfo", "decode", "info", "is_utf8", "load"]
 
 SR_MIN = 4_000  # Hz; below, 128 mel filters do not fit over 10 Hz bins
 SR_MAX = 384_000  # Hz; the highest rate that recorders write
+DECODED_S_MAX = 3600  # seconds; an hour of stereo at 44.1 kHz takes 1.3 GB
 _BLOCK = 1 << 18  # frames read at once: a header that claims 2**36 samples must not allocate them
 
 UNCHECKED_FORMATS = frozenset({"AVR", "IRCAM", "MAT4", "MAT5", "MPC2K", "PAF", "PVF", "WVE", "XI"})
@@ -62,45 +63,102 @@ def info(path: Path) -> AudioInfo:
         return _header(path, file)
 
 
-def load(path: Path, *, sr: int) -> npt.NDArray[np.float32]:
-    """Return a recording as a mono waveform.
+def decode(
+    path: Path, *, start_s: float | None = None, end_s: float | None = None
+) -> tuple[npt.NDArray[np.float32], AudioInfo]:
+    """Return the samples of a recording, or of a part of it, as they are in the file.
 
     Parameters
     ----------
     path : Path
         Any format that libsndfile decodes, WAV, FLAC, OGG, MP3, AIFF, ...
-    sr : int > 0, in Hz
-        Wanted rate; another one is resampled (soxr, high quality).
+    start_s, end_s : float >= 0, in seconds, or None
+        The part; None: from its beginning, to its end.
 
     Returns
     -------
-    waveform : np.ndarray [shape=(n_samples,), float32]
-        Mean of the channels, full scale at +-1; resampled, it has ceil(n * sr / sr_file) samples.
+    samples : np.ndarray [shape=(n_samples, n_channels), float32]
+        Full scale at +-1.
+    header : AudioInfo
+        Of the whole file.
 
     Raises
     ------
     DataError
-        If the file is missing, empty, truncated, silent or no recording, or holds NaN or infinity.
+        If the file is missing, empty, truncated or no recording, holds NaN or infinity, or the part begins behind
+        its end; or it is longer than `DECODED_S_MAX`.
     """
     with _open(path) as file:
         header = _header(path, file)
-        blocks, left = [], header.n_samples  # no further: to libsndfile, a long tag behind an MP3 is an error
+        start = round((start_s or 0) * header.sr)
+        end = header.n_samples if end_s is None else min(header.n_samples, round(end_s * header.sr))
+        if start >= end:
+            raise DataError(f"{path} is {header.duration_s:g} s long; nothing is left of {start_s or 0:g} to {end_s} s")
+        if end - start > DECODED_S_MAX * header.sr:
+            raise DataError(
+                f"{path} is {(end - start) / header.sr:.0f} s long; at most {DECODED_S_MAX} s are decoded at once: "
+                "cut it into windows"
+            )
+        seeks = file.format != "MP3"  # which is decoded from its beginning to be exact
+        blocks, at = [], start if seeks else 0
         try:
+            if at:
+                file.seek(at)
+            left = end - at  # no further: to libsndfile, a long tag behind an MP3 is an error
             while len(block := file.read(min(_BLOCK, left), dtype="float32", always_2d=True)):
                 blocks.append(block)
                 left -= len(block)
         except (soundfile.SoundFileError, RuntimeError) as error:
             raise DataError(f"{path} cannot be decoded, damaged or truncated: {_reason(error)}") from error
     samples = np.concatenate(blocks) if blocks else np.zeros((0, 1), np.float32)
-    if len(samples) < header.n_samples:
-        raise DataError(f"{path} is truncated: {len(samples)} of the {header.n_samples} samples its header promises")
+    if len(samples) < end - at:
+        raise DataError(
+            f"{path} is truncated: {at + len(samples)} of the {header.n_samples} samples its header promises"
+        )
+    samples = samples[start - at :]
     if not np.isfinite(samples).all():
         raise DataError(f"{path} holds samples that are NaN or infinite")
-    if not samples.any():
-        raise DataError(f"{path} is silent: all its {len(samples)} samples are zero")
-    mono: npt.NDArray[np.float32] = samples.mean(axis=1)
-    if not mono.any():
-        raise DataError(f"{path} is silent once its {header.n_channels} channels are averaged: they cancel")
+    return samples, header
+
+
+def load(
+    path: Path,
+    *,
+    sr: int,
+    channel: int | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> npt.NDArray[np.float32]:
+    """Return a recording, or a part of it, as a mono waveform.
+
+    Parameters
+    ----------
+    path : Path
+        Any format that libsndfile decodes.
+    sr : int > 0, in Hz
+        Wanted rate; another one is resampled (soxr, high quality).
+    channel : int >= 1, optional
+        Take this channel; default: the mean of all.
+    start_s, end_s : float >= 0, in seconds, or None
+        The part, as `decode` takes it.
+
+    Returns
+    -------
+    waveform : np.ndarray [shape=(n_samples,), float32]
+        Full scale at +-1; resampled, it has ceil(n * sr / sr_file) samples. Silence is all zeros.
+
+    Raises
+    ------
+    DataError
+        As `decode`; or there is no such channel.
+    """
+    samples, header = decode(path, start_s=start_s, end_s=end_s)
+    if channel is None:
+        mono: npt.NDArray[np.float32] = samples.mean(axis=1)
+    elif 1 <= channel <= header.n_channels:
+        mono = np.ascontiguousarray(samples[:, channel - 1])
+    else:
+        raise DataError(f"{path} has no channel {channel}; it has {header.n_channels}")
     return mono if header.sr == sr else _resample(mono, sr_from=header.sr, sr_to=sr)
 
 
