@@ -11,6 +11,7 @@ from tlprobe.errors import ParameterError
 from tlprobe.plots import (
     attribute,
     cells,
+    data_info,
     ensemble,
     evaluate,
     fit,
@@ -116,6 +117,7 @@ _PANELS = {
     "tune": Panel(tune.draw, on="figure", height_in=tune.height_in, beside=lambda _: 1),
     "pretrained_vs_random": Panel(pretrained_vs_random.draw),
     "weight_distance": Panel(weight_distance.draw),
+    "data_info": Panel(data_info.draw, on="figure", height_in=data_info.height_in, beside=lambda _: 1),
     "attribute": Panel(attribute.draw, on="figure", height_in=attribute.height_in, beside=lambda _: 1),
 }
 _ALONE = {
