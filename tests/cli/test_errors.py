@@ -77,7 +77,7 @@ def test_usage(fails, arguments, words):
         (["--clip-s", "-2"], ["clip_s", "-2"]),
         (["--width", "8"], ["8", "32"]),
         (["--channels", "five"], ["five", "windows", "copy"]),
-        (["--esc10"], ["esc10"]),
+        (["--dataset", "esc10"], ["esc10"]),
     ],
 )
 def test_values_that_do_not_fit_the_data(fails, tiny_data, tmp_path, options, words):

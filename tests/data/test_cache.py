@@ -18,6 +18,7 @@ from tlprobe.audio.logmel import LOG_FLOOR, ImageSettings, LogMel
 from tlprobe.data import cache, render
 from tlprobe.data.cache import images_of, load_images
 from tlprobe.data.open import open_dataset
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, ParameterError, ResourceError
 
 SETTINGS = ImageSettings(sr=16_000, clip_s=0.5, width=25)
@@ -59,7 +60,7 @@ def test_images_are_computed_once(dataset, monkeypatch):
     load_images(dataset, SETTINGS)
     monkeypatch.setattr(cache, "render_all", lambda *_, **__: pytest.fail("computed again"))
     load_images(dataset, SETTINGS)
-    load_images(open_dataset(dataset.root, seed=5), SETTINGS)  # other folds, same recordings
+    load_images(open_dataset(dataset.root, DataOptions(data_seed=5)), SETTINGS)  # other folds, same recordings
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ import pytest
 import soundfile
 
 from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, ParameterError
 
 
 def test_layout_is_found(make_esc, make_folder, esc_rows):
     assert open_dataset(make_esc()).name == "esc50"
     esc_rows[1][4] = "True"
-    assert open_dataset(make_esc(esc_rows), esc10=True).name == "esc10"
+    assert open_dataset(make_esc(esc_rows), DataOptions(dataset="esc10")).name == "esc10"
     assert open_dataset(make_folder()).name == "own"
 
 
@@ -26,9 +27,9 @@ def test_recordings_whose_end_cannot_be_checked_are_noted(make_folder):
 def test_esc10_elsewhere_is_refused(make_folder):
     root = make_folder()
     with pytest.raises(ParameterError, match=r"esc10 needs a folder with meta/esc50\.csv; .*own has none"):
-        open_dataset(root, esc10=True)
-    with pytest.raises(ParameterError, match="the synthetic set has none"):
-        open_dataset(None, esc10=True)
+        open_dataset(root, DataOptions(dataset="esc10"))
+    with pytest.raises(ParameterError, match="needs its folder; the built-in clips are another set"):
+        open_dataset(None, DataOptions(dataset="esc10"))
 
 
 def test_no_data_set_is_refused(tmp_path):

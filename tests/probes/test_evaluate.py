@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.probes.evaluate import evaluate, predictions_of
 
@@ -67,7 +68,9 @@ def test_other_data_of_some_of_the_classes(tiny_run, tiny_data, tmp_path):
 def test_a_run_on_the_subset_is_scored_on_data_of_another_layout(tiny_run, tiny_data, tmp_path):
     other = shutil.copytree(tiny_data, tmp_path / "other")
     (other / "low" / "3.wav").unlink()
-    subset = dataclasses.replace(tiny_run, source=dataclasses.replace(tiny_run.source, esc10=True))
+    subset = dataclasses.replace(
+        tiny_run, source=dataclasses.replace(tiny_run.source, options=DataOptions(dataset="esc10"))
+    )
     with pytest.raises(ParameterError, match="esc10 needs a folder"):  # its own data are of this layout too
         evaluate(subset, device="cpu", progress=False)
     with pytest.raises(ParameterError, match=rf"esc10 needs a folder .*{tiny_data.name} has none"):

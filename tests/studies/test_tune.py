@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tlprobe.backbones.registry import build
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, DivergedError, ParameterError, ResourceError, StoppedError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record
@@ -258,7 +259,7 @@ def test_a_folder_is_of_one_search(search, toy, tiny_data, tmp_path):
         ({"space": make(tiny_data, epochs=2)}, "recipe"),
         ({"space": make(tiny_data, space={"lr": {"low": 1e-5, "high": 1e-1}})}, "recipe, space"),
         ({"space": make(tiny_data).model_copy(update={"fold": 2})}, "fold, inner_fold"),
-        ({"space": make(tiny_data).model_copy(update={"data_seed": 1})}, "data_hash"),
+        ({"space": make(tiny_data).model_copy(update={"data_options": DataOptions(data_seed=1)})}, "data_hash"),
     ):
         with pytest.raises(ParameterError, match=rf"out holds a search with other {said}; give another --out$"):
             search(1, **options)

@@ -191,9 +191,9 @@ def test_a_files_images_are_made_as_it_is_said(tiny_run, tiny_data):
     options = dataclasses.replace(OPTIONS, sr=4000, clip_s=0.7, width=33, channels="copy", data_seed=1)
     other = open_checkpoint(file, data=tiny_data, options=options)
     assert other.material.settings == ImageSettings(sr=4000, clip_s=0.7, width=33, channels="copy")
-    assert other.material.source.seed == 1
+    assert other.material.source.options.data_seed == 1
     with pytest.raises(ParameterError, match="esc10 needs"):
-        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, esc10=True))
+        open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, dataset="esc10"))
 
 
 def test_a_damaged_result_is_a_checkpoint_error(tiny_run, tmp_path):

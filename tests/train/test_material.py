@@ -64,7 +64,7 @@ def test_the_data_seed_moves_the_folds(tiny_data, material):
     assert [clip.path for clip in other.dataset.clips] == [clip.path for clip in material.dataset.clips]
     assert [clip.fold for clip in other.dataset.clips] != [clip.fold for clip in material.dataset.clips]
     assert other.source.hash != material.source.hash
-    assert other.source.seed == 1
+    assert other.source.options.data_seed == 1
 
 
 def test_a_relative_path_is_found_again_from_elsewhere(tiny_data, tmp_path, monkeypatch):

@@ -80,12 +80,30 @@ _RECIPE_PANEL: dict[str, tuple[Any, str]] = {
     "stored_views": (int | None, "Recipe value: draw the augmentation beforehand, so many views of each clip."),
     "normalize": (str | None, "Recipe value: channel (statistics of the training clips) or none."),
 }
-_PANEL: dict[str, tuple[Any, str]] = {
-    "esc10": (bool | None, "Only the ESC-10 subset of ESC-50. [default: no-esc10]"),
+_DATA_PANEL: dict[str, tuple[Any, str]] = {
+    "dataset": (
+        str | None,
+        "Layout: esc50, esc10, urbansound8k, gtzan, folder, table or named. [default: the one found]",
+    ),
+    "data_split": (str | None, "Of gtzan: paper, fault-filtered or artist. [default: paper]"),
     "data_seed": (
         int | None,
         "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
     ),
+    "n_folds": (int | None, "How many such folds are dealt. [default: 5]"),
+    "path_column": (str | None, "Of a table: the column of the files' paths. [default: path, filename or file]"),
+    "label_column": (str | None, "Of a table: the column of classes. [default: label, class or category]"),
+    "fold_column": (str | None, "Of a table: the column of folds. [default: fold, where there is one]"),
+    "group_column": (str | None, "Of a table: the column of sources. [default: group, where there is one]"),
+    "start_column": (str | None, "Of a table: the column of each part's start in s."),
+    "end_column": (str | None, "Of a table: the column of each part's end in s."),
+    "label_regex": (str | None, "Take classes from file names: a pattern with (?P<label>...), maybe group and fold."),
+    "window_s": (float | None, "Cut recordings into windows of so many s, after the split."),
+    "allow_leaks": (bool | None, "Go on with sources on both sides of an own split. [default: no-allow-leaks]"),
+    "on_error": (str | None, "Recordings that cannot be used: fail, or skip and count them. [default: fail]"),
+}
+_PANEL: dict[str, tuple[Any, str]] = {
+    **_DATA_PANEL,
     "backbone": (
         str | None,
         "Network: efficientnet_lite0, densenet201, resnet50, ... or timm/NAME. [default: efficientnet_lite0]",
@@ -123,7 +141,7 @@ _FILE_PANEL: dict[str, tuple[Any, str]] = {
     ),
     **{
         name: (_PANEL[name][0], f"Of a weight file: {_PANEL[name][1]}")
-        for name in ("esc10", "data_seed", "sr", "clip_s", "width", "channels")
+        for name in (*_DATA_PANEL, "sr", "clip_s", "width", "channels")
     },
 }
 

@@ -14,6 +14,7 @@ from tlprobe.data.dataset import Dataset
 from tlprobe.data.esc50 import META, read_esc50
 from tlprobe.data.facts import headers
 from tlprobe.data.folder import read_folder
+from tlprobe.data.options import DataOptions
 from tlprobe.data.synthetic import synthetic_dataset
 from tlprobe.errors import DataError, ParameterError
 
@@ -23,18 +24,15 @@ CLIP_S_MAX = 30.0  # seconds; the longest default, GTZAN's
 COLUMNS_PER_S = 50  # the paper's 250 columns for 5 s and 1500 for 30 s
 
 
-def open_dataset(path: Path | None, *, esc10: bool = False, seed: int = 0) -> Dataset:
-    """Read the data set in a folder, whatever its layout.
+def open_dataset(path: Path | None, options: DataOptions | None = None) -> Dataset:
+    """Read a data set, whatever its layout.
 
     Parameters
     ----------
     path : Path or None
-        A folder with ``meta/esc50.csv`` and ``audio/``, or with one sub-folder a class. None is the
-        synthetic set.
-    esc10 : bool
-        The 10-class subset; in the ESC-50 layout only.
-    seed : int
-        For folds that are not given, and for the synthetic sounds.
+        A data set's folder. None is the synthetic set.
+    options : DataOptions, optional
+        How it is read; default: as its layout says.
 
     Returns
     -------
@@ -45,14 +43,15 @@ def open_dataset(path: Path | None, *, esc10: bool = False, seed: int = 0) -> Da
     DataError
         If there is no such folder, it cannot be looked into, its name is not UTF-8, or no data set is in it.
     ParameterError
-        If `esc10` is asked of another layout.
+        If an option is of another layout.
     """
-    if path is None and esc10:
-        raise ParameterError(f"esc10 needs a folder with {META}; the synthetic set has none")
+    options = options or DataOptions()
     if path is None:
-        return synthetic_dataset(seed=seed)
+        if options.dataset is not None:
+            raise ParameterError(f"dataset={options.dataset!r} needs its folder; the built-in clips are another set")
+        return synthetic_dataset(seed=options.data_seed)
     try:
-        dataset = _read(path, esc10=esc10, seed=seed)
+        dataset = _read(path, options)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
     formats = Counter(Path(clip.path).suffix[1:].upper() for clip in dataset.clips)
@@ -64,19 +63,19 @@ def open_dataset(path: Path | None, *, esc10: bool = False, seed: int = 0) -> Da
     return dataclasses.replace(dataset, note="; ".join(filter(None, (dataset.note, note))))
 
 
-def _read(path: Path, *, esc10: bool, seed: int) -> Dataset:
+def _read(path: Path, options: DataOptions) -> Dataset:
     if not is_utf8(os.path.realpath(path)):
         raise DataError(f"{str(path)!a} leads to a folder whose name is not UTF-8; rename it")
-    is_esc = (path / META).exists()
-    if esc10 and not is_esc:
-        raise ParameterError(f"esc10 needs a folder with {META}; {path} has none")
     if not path.is_dir():
         raise DataError(f"{path} is {'no folder' if path.exists() else 'missing'}; give the folder of a data set")
-    if is_esc:
-        return read_esc50(path, esc10=esc10)
+    layout = options.dataset or ("esc50" if (path / META).exists() else "folder")
+    if layout in ("esc50", "esc10"):
+        if not (path / META).exists():
+            raise ParameterError(f"{layout} needs a folder with {META}; {path} has none")
+        return read_esc50(path, esc10=layout == "esc10")
     if not any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
         raise DataError(f"{path} holds no data set: neither {META} with audio/, nor one sub-folder a class")
-    return read_folder(path, seed=seed)
+    return read_folder(path, n_folds=options.n_folds, seed=options.data_seed)
 
 
 def default_settings(

@@ -1,5 +1,6 @@
 """Evaluation: how well does a network do on clips it has not seen, and where does it err?"""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -137,8 +138,10 @@ def _open(
     if data is None or (not isinstance(ckpt, Run) and Path(ckpt).is_file()):
         return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
-    is_subset = run.source.esc10 and (Path(data) / META).is_file()
-    dataset = open_dataset(Path(data), esc10=is_subset, seed=run.source.seed)
+    how = run.source.options
+    if how.dataset == "esc10" and not (Path(data) / META).is_file():  # another set, and the subset is of this one alone
+        how = dataclasses.replace(how, dataset=None)
+    dataset = open_dataset(Path(data), how)
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
     return open_checkpoint(run, progress=progress), dataset

@@ -116,8 +116,9 @@ def plan_study(study: Study) -> Plan:
 
 
 def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:
-    same = ("data", "esc10", "data_seed", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "channels")
+    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "channels")
     return FitOptions(
+        **study.data_options.given(),
         backbone=network,
         weights=init,
         fold=fold,

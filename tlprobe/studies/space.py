@@ -35,6 +35,7 @@ from pydantic import (
 )
 
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import ParameterError
 from tlprobe.studies.study_file import Study, TreatmentSpec, from_file_folder
 from tlprobe.train.recipe import RECIPES, Recipe, explain_validation, load_recipe, load_yaml
@@ -108,7 +109,7 @@ class Space(BaseModel):
 
     Attributes
     ----------
-    data, esc10, data_seed, sr, clip_s, width, channels, recipe, changes
+    data, data_options, sr, clip_s, width, channels, recipe, changes
         As in `tlprobe.studies.study_file.Study`.
     network, init, fold, seed, treatment
         One of each.
@@ -119,8 +120,7 @@ class Space(BaseModel):
     model_config = _STRICT
 
     data: Path | None = None
-    esc10: bool = False
-    data_seed: int = 0
+    data_options: DataOptions = DataOptions()
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
@@ -213,7 +213,7 @@ class Space(BaseModel):
 
     def study(self, values: Mapping[str, Any]) -> Study:
         """Return the study that is one trial; its inner fold is the one that is chosen on."""
-        same = ("data", "esc10", "data_seed", "sr", "clip_s", "width", "channels", "recipe")
+        same = ("data", "data_options", "sr", "clip_s", "width", "channels", "recipe")
         return Study(
             networks=(self.network,),
             inits=(self.init,),

@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tlprobe.backbones.partition import Partition, partition_of
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
@@ -157,7 +158,9 @@ class Study(BaseModel):
         The data set's folder; None for the built-in clips.
     inner_fold : bool
         Every trial keeps the fold after the scored one out of training, and chooses its epoch there.
-    esc10, data_seed, sr, clip_s, width, channels
+    data_options : DataOptions
+        How the data set is read.
+    sr, clip_s, width, channels
         As in `tlprobe.train.material.FitOptions`.
     networks, inits, folds, seeds, treatments
         The grid. ``folds`` may be ``"all"``.
@@ -171,8 +174,7 @@ class Study(BaseModel):
     model_config = _STRICT
 
     data: Path | None = None
-    esc10: bool = False
-    data_seed: int = 0
+    data_options: DataOptions = DataOptions()
     inner_fold: bool = False
     sr: int | None = None
     clip_s: float | None = None

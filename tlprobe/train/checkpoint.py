@@ -17,6 +17,7 @@ from tlprobe.backbones.registry import build
 from tlprobe.backbones.weight_files import read_weight_file
 from tlprobe.backbones.weights import read_weights
 from tlprobe.data.loader import Standardiser, channel_statistics
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.train.material import FitOptions, Material, load_material, reload_material
 from tlprobe.train.run import Run
@@ -26,9 +27,9 @@ __all__ = ["Checkpoint", "FileOptions", "open_checkpoint", "open_checkpoints"]
 _log = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True)
-class FileOptions:
-    """What a bare weight file does not say.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileOptions(DataOptions):
+    """What a bare weight file does not say, and how its data are read (`DataOptions`).
 
     Parameters
     ----------
@@ -44,8 +45,8 @@ class FileOptions:
         How its images were standardised.
     classes : str, Path or None
         A text file with the class names in the order of the head's outputs, one a line; None: alphabetical.
-    esc10, data_seed, sr, clip_s, width, channels
-        Of its data and images, as in `FitOptions`.
+    sr, clip_s, width, channels
+        Of its images, as in `FitOptions`.
     """
 
     backbone: str | None = None
@@ -54,8 +55,6 @@ class FileOptions:
     before_seed: int = 0
     normalize: Literal["channel", "none"] = "channel"
     classes: str | Path | None = None
-    esc10: bool = False
-    data_seed: int = 0
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
@@ -219,7 +218,7 @@ def _open_file(
     missing = [name for name, value in wanted.items() if value is None]
     if missing or options.backbone is None or options.fold is None:
         raise ParameterError(f"{path} is a bare weight file: it needs {', '.join(missing)} as well")
-    about = ("esc10", "data_seed", "sr", "clip_s", "width", "channels")
+    about = (*(field.name for field in dataclasses.fields(DataOptions)), "sr", "clip_s", "width", "channels")
     found = load_material(FitOptions(data=data, **{name: getattr(options, name) for name in about}), progress=progress)
     same = material is not None and material.dataset.content_hash == found.dataset.content_hash
     material = material if material is not None and same and material.settings == found.settings else found

@@ -16,6 +16,7 @@ from tlprobe.backbones.weights import StartingWeights, read_weights
 from tlprobe.data.cache import Images, load_images
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.open import default_settings, open_dataset
+from tlprobe.data.options import DataOptions
 from tlprobe.data.variants import load_variants
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.config import FitConfig
@@ -83,18 +84,14 @@ class Material:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """What a user may say of a training; every default is the command line's.
+class FitOptions(DataOptions):
+    """What a user may say of a training, and of its data (`DataOptions`); every default is the command line's.
 
     Parameters
     ----------
     data : path, optional
-        A data set's folder (ESC-50's layout, or one sub-folder a class); None for the built-in clips.
-    esc10 : bool
-        Only the ESC-10 subset of ESC-50.
-    data_seed : int
-        Of folds that the data set does not prescribe, and of the built-in clips; apart from `seed`, so
-        that runs with other seeds share their split.
+        A data set; None for the built-in clips. Its ``data_seed`` is apart from `seed`, so that runs with other
+        seeds share their split.
     backbone : str
         See `tlprobe.backbones.registry.BACKBONES`; ``"timm/NAME"`` for a convolutional timm model.
     weights : {"imagenet", "random"} or path
@@ -120,8 +117,6 @@ class FitOptions:
     """
 
     data: Path | str | None = None
-    esc10: bool = False
-    data_seed: int = 0
     backbone: str = DEFAULT_BACKBONE
     weights: Path | str = "imagenet"
     fold: int = 1
@@ -266,14 +261,15 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
 def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
     """Open a data set, without computing its images."""
     path = Path(options.data) if options.data is not None else None
-    dataset = open_dataset(path, esc10=options.esc10, seed=options.data_seed)
+    how = DataOptions.of(options)
+    dataset = open_dataset(path, how)
     if dataset.note:
         _log.info("%s: %s", dataset.name, dataset.note)
     settings = default_settings(
         dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, channels=options.channels
     )
     where = str(path.resolve()) if path is not None else None
-    source = DataSource(path=where, esc10=options.esc10, seed=options.data_seed, **dataset.describe())
+    source = DataSource(path=where, options=how, **dataset.describe())
     return dataset, source, settings
 
 
@@ -287,6 +283,6 @@ def _variants(
         n=recipe.variants,
         pitch_semitones=recipe.pitch_semitones,
         stretch=recipe.stretch,
-        seed=source.seed,
+        seed=source.options.data_seed,
         progress=progress,
     )

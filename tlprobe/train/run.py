@@ -31,7 +31,8 @@ from tlprobe.backbones.registry import build
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.loader import Standardiser
 from tlprobe.data.open import open_dataset
-from tlprobe.errors import CheckpointError, DataError
+from tlprobe.data.options import DataOptions
+from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.manifest import read_verified
 from tlprobe.records import Record
 from tlprobe.train.config import FitConfig
@@ -66,17 +67,14 @@ class DataSource:
     ----------
     path : str or None
         The data set's folder on the machine that trained; None for the built-in clips.
-    esc10 : bool
-        Only the ESC-10 subset.
-    seed : int
-        Of the folds and of the built-in clips, where the data set prescribes none.
+    options : DataOptions
+        How it was read.
     name, n_clips, hash
         See `Dataset.describe`.
     """
 
     path: str | None
-    esc10: bool
-    seed: int
+    options: DataOptions
     name: str
     n_clips: int
     hash: str
@@ -90,9 +88,9 @@ class DataSource:
             If it is gone, or holds other clips than the run was trained on.
         """
         where = path if path is not None else (Path(self.path) if self.path is not None else None)
-        if where is not None and not where.is_dir():
+        if where is not None and not where.exists():
             raise DataError(f"the run's data set {self.name} is not at {where} any more; say where with --data")
-        dataset = open_dataset(where, esc10=self.esc10, seed=self.seed)
+        dataset = open_dataset(where, self.options)
         if dataset.content_hash != self.hash:
             raise DataError(
                 f"{where or dataset.name} holds other clips than the run was trained on "
@@ -139,10 +137,10 @@ class Run:
             raise CheckpointError(f"{path} is an unfinished run; go on with the same `tlprobe fit` and --resume")
         try:
             config = FitConfig.model_validate(body["config"])
-            source = DataSource(**body["data"])
+            source = DataSource(**{**body["data"], "options": DataOptions(**body["data"]["options"])})
         except ValidationError as error:
             raise CheckpointError(f"{path / 'config.json'}: {explain_validation(error)}") from error
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ParameterError) as error:
             raise CheckpointError(f"{path / 'config.json'} is incomplete: {error}") from error
         standardise = standardiser_of(body, source=path / "config.json")
         return cls(path=path, config=config, source=source, standardise=standardise)
