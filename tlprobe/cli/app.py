@@ -77,6 +77,7 @@ def run(arguments: list[str]) -> int:
         0 done, 1 internal, 2 usage, 3 data, 4 checkpoint, 5 diverged, 6 resources, 130 and 143 interrupted.
     """
     # Importing these registers their verbs.
+    import tlprobe.cli.data
     import tlprobe.cli.doctor
     import tlprobe.cli.draw
     import tlprobe.cli.export

@@ -25,6 +25,7 @@ __all__ = [
     "Overwrite",
     "Quiet",
     "RunData",
+    "data_options",
     "file_options",
     "fit_options",
 ]
@@ -149,6 +150,11 @@ _FILE_PANEL: dict[str, tuple[Any, str]] = {
 def fit_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a verb all options of a training; it gets those that were used as its `given` argument."""
     return _with_panel(command, _PANEL, argument="given")
+
+
+def data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say how a data set is read; it gets those used as `given`."""
+    return _with_panel(command, _DATA_PANEL, argument="given")
 
 
 def file_options(command: Callable[..., None]) -> Callable[..., None]:

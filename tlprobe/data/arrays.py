@@ -28,7 +28,7 @@ Fill = Callable[[Path, int], dict[str, Any]]
 
 
 def stored_array(
-    entry: Path, shape: tuple[int, ...], *, what: str, fill: Fill
+    entry: Path, shape: tuple[int, ...], *, what: str, fill: Fill, hashed: bool = True
 ) -> tuple[npt.NDArray[np.float32], dict[str, Any]]:
     """Return an entry's array, computed now where it is missing or damaged.
 
@@ -41,6 +41,8 @@ def stored_array(
         Name of the files, such as ``images``.
     fill : callable
         See `Fill`; called under a lock: another process that needs the same waits, and then takes this one's.
+    hashed : bool
+        Whether an array that is there is hashed, see `_read`; without, its size alone is looked at.
 
     Returns
     -------
@@ -54,11 +56,11 @@ def stored_array(
     ResourceError
         If the disk is full or the folder cannot be used.
     """
-    found = _read(entry, shape, what=what)
+    found = _read(entry, shape, what=what, hashed=hashed)
     if found is None:
         remove_left(entry.parent)
         with wait_for_folder(entry):
-            found = _read(entry, shape, what=what)
+            found = _read(entry, shape, what=what, hashed=hashed)
             if found is None:
                 try:
                     _write(entry, shape, what=what, fill=fill)

@@ -63,6 +63,7 @@ def load_images(
     jobs: int | None = None,
     cache: Path | None = None,
     progress: bool | None = None,
+    check: bool = True,
 ) -> Images:
     """Return the images of all clips, from the cache where they are there already.
 
@@ -76,6 +77,9 @@ def load_images(
         Folder of the cache. Default: `tlprobe.files.cache_root`.
     progress : bool
         Show a progress bar. Default: only on a terminal.
+    check : bool
+        Hash what is in the cache before it is believed. Without, only its size is looked at: for those who
+        want to know whether images are there, not for those who use them.
 
     Returns
     -------
@@ -92,7 +96,7 @@ def load_images(
     """
     facts = {"settings": settings.model_dump(), "files": dataset.file_hashes}
     items = [Item(row, path) for row, path in enumerate(dataset.paths)]
-    found = load_rendered(items, settings, facts=facts, jobs=jobs, cache=cache, progress=progress)
+    found = load_rendered(items, settings, facts=facts, jobs=jobs, cache=cache, progress=progress, check=check)
     if found.n_silent:
         _log.warning(
             "%s: %d clips hold nothing but silence once cropped to %g s", dataset.name, found.n_silent, settings.clip_s
@@ -108,6 +112,7 @@ def load_rendered(
     jobs: int | None,
     cache: Path | None,
     progress: bool | None,
+    check: bool = True,
 ) -> Images:
     """Return the images of some items, from the cache where they are there already.
 
@@ -118,7 +123,7 @@ def load_rendered(
     settings : ImageSettings
     facts : dict
         All that the images depend on: the key of the cache.
-    jobs, cache, progress
+    jobs, cache, progress, check
         As in `load_images`, and so are the errors.
     """
     if jobs is not None and jobs < 1:
@@ -131,7 +136,7 @@ def load_rendered(
         target = Target(file=file, offset=offset, settings=settings)
         return _render(items, target, jobs=jobs or os.cpu_count() or 1, progress=progress)
 
-    array, about = stored_array(entry, shape, what="images", fill=fill)
+    array, about = stored_array(entry, shape, what="images", fill=fill, hashed=check)
     return Images(array=array, key=key, **{name: int(about[name]) for name in ("n_padded", "n_cropped", "n_silent")})
 
 

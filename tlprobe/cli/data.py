@@ -1,0 +1,150 @@
+"""The verbs that look after data: what is known, what is there, whether it is whole, and its images."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlprobe.cli.app import app
+from tlprobe.cli.options import Debug, Overwrite, Quiet, begin, data_options
+from tlprobe.errors import DataError
+
+if TYPE_CHECKING:
+    from tlprobe.data.options import DataOptions
+    from tlprobe.records import Record
+
+__all__: list[str] = []
+
+data_app = typer.Typer(help="Look after data sets: what is in them, whether they are whole, and their images.")
+app.add_typer(data_app, name="data")
+
+Where = Annotated[Path, typer.Argument(metavar="PATH", help="The data set.", show_default=False)]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes at a time. [default: one a core]")]
+
+
+@data_app.command()
+@data_options
+def info(
+    *,
+    where: Where,
+    out: Annotated[Path | None, typer.Option(help="Folder for the record and the picture. [default: none]")] = None,
+    jobs: Jobs = None,
+    seed: Annotated[int, typer.Option(help="Draws the clip that stands for a class.")] = 0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Say what is in a data set: counts, lengths, rates, balance, what is out of the ordinary; draw each class."""
+    progress = begin(quiet=quiet)
+    from tlprobe.cli.output import claimed
+    from tlprobe.data.info import data_info
+    from tlprobe.data.open import default_settings, open_dataset
+    from tlprobe.data.verify import verify
+
+    dataset = open_dataset(where, _options(given))
+    if out is None:
+        record = data_info(dataset, verify(dataset.paths, jobs=jobs, progress=progress), default_settings(dataset))
+        _say(record)
+        return
+    with claimed("data_info", out, overwrite=overwrite, where=where, seed=seed, **given) as claim:
+        verdicts = verify(dataset.paths, jobs=jobs, progress=progress)
+        record = data_info(dataset, verdicts, default_settings(dataset), seed=seed)
+        _say(record)
+        claim.deliver(record)
+
+
+@data_app.command()
+@data_options
+def verify(
+    *,
+    where: Where,
+    jobs: Jobs = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Decode every recording to its end, in child processes, and tell which cannot be used."""
+    progress = begin(quiet=quiet)
+    from tlprobe.data.open import open_dataset
+    from tlprobe.data.verify import verify
+
+    dataset = open_dataset(where, _options(given))
+    verdicts = verify(dataset.paths, jobs=jobs, progress=progress)
+    for verdict in verdicts:
+        notes = verdict.condition.notes() if verdict.condition is not None else ()
+        if verdict.error is not None or notes:
+            typer.echo(verdict.error or f"{verdict.path}: {', '.join(notes)}")
+    n_bad = sum(verdict.error is not None for verdict in verdicts)
+    n_noted = sum(bool(v.condition.notes()) for v in verdicts if v.condition is not None)
+    typer.echo(f"{len(verdicts)} files, {n_bad} cannot be used, {n_noted} have a note")
+    if n_bad:
+        raise DataError(f"{n_bad} of the {len(verdicts)} recordings in {where} cannot be used")
+
+
+@data_app.command()
+@data_options
+def prepare(
+    *,
+    where: Where,
+    sr: Annotated[int | None, typer.Option(help="Sampling rate in Hz. [default: the data set's commonest]")] = None,
+    clip_s: Annotated[float | None, typer.Option(help="Clip length in s. [default: the longest, at most 30]")] = None,
+    width: Annotated[int | None, typer.Option(help="Image columns. [default: 50 a second]")] = None,
+    jobs: Jobs = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Hash every file and image again, whatever times and sizes say.")
+    ] = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Compute the image of every clip, so that trainings find it in the cache; a second call takes a moment."""
+    progress = begin(quiet=quiet)
+    from tlprobe.data.cache import load_images
+    from tlprobe.data.facts import forget
+    from tlprobe.data.open import default_settings, open_dataset
+
+    dataset = open_dataset(where, _options(given))
+    if check:
+        forget(dataset.root)
+    settings = default_settings(dataset, sr=sr, clip_s=clip_s, width=width)
+    images = load_images(dataset, settings, jobs=jobs, progress=progress, check=check)
+    counts = {"padded": images.n_padded, "cropped": images.n_cropped, "silent": images.n_silent}
+    said = "".join(f", {n} {name}" for name, n in counts.items() if n)
+    typer.echo(
+        f"{dataset.name}: {len(dataset.clips)} images of (3, {settings.n_mels}, {settings.width}) are there{said}"
+    )
+
+
+def _options(given: dict[str, Any]) -> "DataOptions":
+    from tlprobe.data.options import DataOptions
+
+    return DataOptions(**given)
+
+
+def _say(record: "Record") -> None:
+    """Print what a data set holds."""
+    about = record.params
+    typer.echo(
+        f"{about['name']}: {about['n']} clips of {about['n_classes']} classes, {about['duration_s'] / 3600:.2f} h, "
+        f"{about['n_groups']} sources, {len(about['folds'])} folds ({about['split']})"
+    )
+    if about["note"]:
+        typer.echo(f"note: {about['note']}")
+    for name, title in (
+        ("folds", "clips a fold"),
+        ("rates_hz", "rates (Hz)"),
+        ("channels", "channels"),
+        ("formats", ""),
+    ):
+        counted = ", ".join(f"{value}: {n}" for value, n in about[name].items())
+        typer.echo(f"{title or name}: {counted}")
+    for note, files in about["noted"].items():
+        typer.echo(f"{note}: {len(files)} ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})")
+    for error in about["unusable"]:
+        typer.echo(f"cannot be used: {error}")
+    counts = [row["n"] for row in record.rows]
+    typer.echo(f"classes: {min(counts)} to {max(counts)} clips each")
+    for row in record.rows:
+        lengths = "" if row["median_s"] is None else f", {row['shortest_s']:.1f} to {row['longest_s']:.1f} s"
+        typer.echo(f"  {row['label']:<24} {row['n']:>6} clips, {row['n_groups']:>6} sources{lengths}")
