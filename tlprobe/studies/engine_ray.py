@@ -38,7 +38,16 @@ from tlprobe.train.recipe import RECIPES
 from tlprobe.train.run import is_finished
 from tlprobe.train.stopping import watch_signals
 
-__all__ = ["START_LIMIT_S", "connected", "import_ray", "outcome", "resources_of_a_trial", "run_on_ray", "stop_tasks"]
+__all__ = [
+    "START_LIMIT_S",
+    "connected",
+    "import_ray",
+    "obey_cancel",
+    "outcome",
+    "resources_of_a_trial",
+    "run_on_ray",
+    "stop_tasks",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -126,6 +135,7 @@ def run_on_ray(
 
 def _train(setup: dict[str, Any], name: str) -> dict[str, str]:
     """Train a trial, in a worker process of Ray; return as `Bench.run`."""
+    obey_cancel()
     try:
         bench = _bench(json.dumps(setup, sort_keys=True))
     except TlprobeError as error:
@@ -139,6 +149,12 @@ def _train(setup: dict[str, Any], name: str) -> dict[str, str]:
 @functools.lru_cache(maxsize=1)
 def _bench(setup: str) -> Bench:
     return Bench(json.loads(setup))
+
+
+def obey_cancel() -> None:
+    """Let a worker be interrupted, which is how Ray cancels; of a study in the background it inherits to ignore it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def stop_tasks(ray: Any, refs: Sequence[Any]) -> None:

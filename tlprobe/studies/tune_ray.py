@@ -14,7 +14,7 @@ import torch
 
 from tlprobe.errors import ResourceError, TlprobeError
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by
-from tlprobe.studies.engine_ray import connected, import_ray, outcome, resources_of_a_trial, stop_tasks
+from tlprobe.studies.engine_ray import connected, import_ray, obey_cancel, outcome, resources_of_a_trial, stop_tasks
 from tlprobe.studies.study_file import Engine
 from tlprobe.studies.tune_journal import asking, finished, given_up, reconcile, worker_lock
 from tlprobe.studies.tune_worker import Search, search_worker
@@ -82,6 +82,7 @@ def search_on_ray(out: Path, study: optuna.Study, search: Search, *, engine: Eng
 
 def _work(out: str, number: int, setup: str) -> dict[str, str]:
     """Be a worker, in a process of Ray; return nothing, or ``error``."""
+    obey_cancel()
     found = json.loads(setup)
     torch.set_num_threads(found["n_threads"])
     try:
