@@ -53,7 +53,7 @@ def cut_windows(dataset: Dataset, durations: Mapping[str, float], *, window_s: f
         end = durations[clip.path] if clip.end_s is None else min(clip.end_s, durations[clip.path])
         whole = int((end - start) / window_s + 1e-9)
         rest = end - start - whole * window_s
-        edges = [start + k * window_s for k in range(whole + 1)]
+        edges = [min(end, start + k * window_s) for k in range(whole + 1)]  # rounding must not pass the end
         if whole == 0 or rest >= _LEAST * window_s:
             edges.append(end)
         elif rest > 1e-6:
