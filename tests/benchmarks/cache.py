@@ -38,18 +38,19 @@ def parts(paths, settings):
     """Return the seconds of decoding, resampling, features and a change of pitch and tempo of all clips."""
     import soxr
 
+    from tlprobe.audio.image import ImageMaker
+    from tlprobe.audio.length import fit_length
     from tlprobe.audio.load import load
-    from tlprobe.audio.logmel import LogMel, fit_length
     from tlprobe.audio.vary import Variation, vary
 
-    log_mel, taken = LogMel(settings), np.zeros(4)
+    image_maker, taken = ImageMaker(settings), np.zeros(4)
     for path in paths:
         moments = [time.perf_counter()]
         waveform = load(path, sr=SR)  # its own rate: decoded only
         moments.append(time.perf_counter())
         waveform = soxr.resample(waveform, SR, SR_IMAGES, quality="HQ")
         moments.append(time.perf_counter())
-        log_mel(fit_length(waveform, n_samples=log_mel.n_samples)[0])
+        image_maker(fit_length(waveform, n_samples=image_maker.n_samples)[0])
         moments.append(time.perf_counter())
         vary(waveform, Variation(semitones=1.5, rate=1.1), sr=SR_IMAGES)
         moments.append(time.perf_counter())
@@ -73,7 +74,7 @@ def main():
     if any(os.environ.get(name) != "1" for name in THREADS):  # read when the libraries are loaded
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **dict.fromkeys(THREADS, "1")})
 
-    from tlprobe.audio.logmel import ImageSettings
+    from tlprobe.audio.settings import ImageSettings
     from tlprobe.data import render
     from tlprobe.data.cache import load_images
     from tlprobe.data.folder import read_folder

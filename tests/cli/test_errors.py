@@ -76,7 +76,7 @@ def test_usage(fails, arguments, words):
         (["--fold", "9"], ["9", "1, 2, 3, 4, 5"]),
         (["--clip-s", "-2"], ["clip_s", "-2"]),
         (["--width", "8"], ["8", "32"]),
-        (["--channels", "five"], ["five", "windows", "copy"]),
+        (["--features", "five"], ["five", "log-mel3", "log-mel", "log-spec", "mfcc", "gammatone"]),
         (["--dataset", "esc10"], ["esc10"]),
     ],
 )

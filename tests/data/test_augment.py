@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tlprobe.audio.logmel import LOG_FLOOR, LOG_OFFSET, ImageSettings, LogMel
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.settings import LOG_FLOOR, LOG_OFFSET, ImageSettings
 from tlprobe.data.augment import SNR_RANGE_DB, Augment, Augmentation, draw, mixed_loss
 from tlprobe.data.loader import Standardiser
 from tlprobe.errors import ParameterError
@@ -96,13 +97,13 @@ def test_noise_has_the_stated_ratio_to_the_clip_and_is_rolled(snr_db):
 def test_the_power_of_real_white_noise_adds_up():
     """The log-mel image of signal + noise is that of the sum of powers, but for their cross terms."""
     settings = ImageSettings(sr=8000, clip_s=2.0, width=100, n_mels=32)
-    log_mel = LogMel(settings)
+    image_maker = ImageMaker(settings)
     rng = np.random.default_rng(0)
-    signal, noise = (rng.standard_normal(log_mel.n_samples).astype(np.float32) for _ in range(2))
-    images = torch.from_numpy(log_mel(signal))[None]
+    signal, noise = (rng.standard_normal(image_maker.n_samples).astype(np.float32) for _ in range(2))
+    images = torch.from_numpy(image_maker(signal))[None]
     draws = {"noise_snr_db": torch.tensor([10.0]), "noise_roll": torch.tensor([0])}
-    found = augment(images, draws, noise=torch.from_numpy(log_mel(noise)), noise_snr_db=10.0)
-    louder = torch.from_numpy(log_mel((signal + noise * 10 ** (-10 / 20)).astype(np.float32)))
+    found = augment(images, draws, noise=torch.from_numpy(image_maker(noise)), noise_snr_db=10.0)
+    louder = torch.from_numpy(image_maker((signal + noise * 10 ** (-10 / 20)).astype(np.float32)))
     assert found.exp().mean().item() == pytest.approx(louder.exp().mean().item(), rel=0.02)
 
 
@@ -244,5 +245,5 @@ def test_what_is_larger_than_the_image_is_named(settings, words):
 
 
 def test_noise_needs_its_image():
-    with pytest.raises(ParameterError, match="noise_snr_db=10 needs the log-mel image of white noise"):
+    with pytest.raises(ParameterError, match="noise_snr_db=10 needs the image of white noise"):
         Augment(Augmentation(noise_snr_db=10), standardise=PLAIN, device=CPU)

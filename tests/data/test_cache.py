@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from tlprobe.audio.image import ImageMaker
 from tlprobe.audio.load import load
-from tlprobe.audio.logmel import LOG_FLOOR, ImageSettings, LogMel
+from tlprobe.audio.settings import LOG_FLOOR, ImageSettings
 from tlprobe.data import cache, render
 from tlprobe.data.cache import images_of, load_images
 from tlprobe.data.open import open_dataset
@@ -42,9 +43,9 @@ def test_images_are_those_of_the_clips_in_order(dataset):
     assert images.array.shape == (10, 3, 128, 25)
     assert images.array.dtype == np.float32
     assert (images.n_padded, images.n_cropped, images.n_silent) == (0, 0, 0)
-    log_mel = LogMel(SETTINGS)
+    image_maker = ImageMaker(SETTINGS)
     for path, image in zip(dataset.paths, images.array, strict=True):
-        expected = log_mel(load(path, sr=16_000))
+        expected = image_maker(load(path, sr=16_000))
         np.testing.assert_array_equal(image, expected)
     np.testing.assert_array_equal(images_of(dataset.paths, SETTINGS), images.array)
     with pytest.raises(ValueError, match="read-only"):
@@ -64,7 +65,8 @@ def test_images_are_computed_once(dataset, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change", [{"sr": 8_000}, {"clip_s": 0.4}, {"width": 24}, {"channels": "copy"}, {"n_mels": 64}]
+    "change",
+    [{"sr": 8_000}, {"clip_s": 0.4}, {"width": 24}, {"features": "log-mel"}, {"features": "gammatone"}, {"n_mels": 64}],
 )
 def test_other_settings_are_another_entry(dataset, entry, change):
     load_images(dataset, SETTINGS.model_copy(update=change))
@@ -171,7 +173,7 @@ def test_two_processes_share_the_work(dataset, tmp_path):
     """They start together and take their time over each clip, so both would compute all ten without the lock."""
     code = (
         "import os, sys, time; from pathlib import Path\n"
-        "from tlprobe.audio.logmel import ImageSettings\n"
+        "from tlprobe.audio.settings import ImageSettings\n"
         "from tlprobe.data import cache, render\n"
         "from tlprobe.data.open import open_dataset\n"
         "load, loaded = render.load, []\n"
@@ -200,7 +202,7 @@ def test_two_processes_share_the_work(dataset, tmp_path):
 def test_what_a_killed_job_left_is_removed_by_the_next_build_but_a_living_jobs_file_is_not(dataset, tmp_path):
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from tlprobe.audio.logmel import ImageSettings\n"
+        "from tlprobe.audio.settings import ImageSettings\n"
         "from tlprobe.data import cache, render\n"
         "from tlprobe.data.open import open_dataset\n"
         "render.load = lambda path, *, sr: (print('rendering', flush=True), time.sleep(300))\n"
@@ -301,7 +303,7 @@ def test_a_full_disk_under_a_worker_process_is_told(dataset, tmp_path, as_proces
 
 def test_workers_end_when_their_starter_is_killed(dataset, tmp_path):
     code = (
-        "import sys; from pathlib import Path; from tlprobe.audio.logmel import ImageSettings\n"
+        "import sys; from pathlib import Path; from tlprobe.audio.settings import ImageSettings\n"
         "from tlprobe.data import render\n"
         "file = Path(sys.argv[1]); file.touch()\n"
         "target = render.Target(file, 0, ImageSettings(sr=16000, clip_s=0.5, width=25))\n"

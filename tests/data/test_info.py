@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.data.info import PICTURE_SHAPE, _reduced, data_info
 from tlprobe.data.verify import verify

@@ -75,8 +75,8 @@ def test_defaults_follow_the_recordings(make_folder, write_clip):
     write_clip(root / "dog" / "other.wav", sr=8000, seconds=0.7)
     settings = default_settings(open_dataset(root))
     assert (settings.sr, settings.clip_s, settings.width, settings.n_mels) == (16_000, 1.0, 50, 128)
-    given = default_settings(open_dataset(root), sr=8000, clip_s=2.0, channels="copy")
-    assert (given.sr, given.clip_s, given.width, given.channels) == (8000, 2.0, 100, "copy")
+    given = default_settings(open_dataset(root), sr=8000, clip_s=2.0, features="gammatone")
+    assert (given.sr, given.clip_s, given.width, given.features) == (8000, 2.0, 100, "gammatone")
     assert default_settings(open_dataset(root), width=77).width == 77
 
 

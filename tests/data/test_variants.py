@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from tlprobe.audio.logmel import ImageSettings, LogMel, mel_centres_hz
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.mel import mel_centres_hz
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import Variation, vary
 from tlprobe.data.cache import load_images
 from tlprobe.data.open import open_dataset
@@ -32,7 +34,7 @@ def test_a_shift_of_pitch_moves_a_tone_to_its_row(semitones):
     assert len(varied) == SR
     assert varied.dtype == np.float32
     centres = mel_centres_hz(SETTINGS)
-    brightest = LogMel(SETTINGS)(varied)[2].mean(axis=1).argmax()
+    brightest = ImageMaker(SETTINGS)(varied)[2].mean(axis=1).argmax()
     wanted = 880 * 2 ** (semitones / 12)
     assert centres[brightest] == pytest.approx(wanted, abs=1.5 * np.diff(centres)[brightest - 1])
 
@@ -60,7 +62,7 @@ def test_a_stretched_image_is_cropped_or_padded_never_resized(tmp_path, rate):
     for at in (4.7, 5.0):
         waveform[int(SR * at) : int(SR * at) + 160] = np.random.default_rng(0).normal(0, 0.5, 160)
     soundfile.write(tmp_path / "bursts.wav", waveform, SR, subtype="FLOAT")
-    image, rendered = image_of(tmp_path / "bursts.wav", LogMel(SETTINGS), Variation(rate=rate))
+    image, rendered = image_of(tmp_path / "bursts.wav", ImageMaker(SETTINGS), Variation(rate=rate))
     assert rendered.fit == "cropped"
     envelope = image[0].mean(axis=0)  # 50 columns, one second
     earlier, later = envelope[:20].argmax(), envelope[20:].argmax() + 20

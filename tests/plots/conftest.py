@@ -193,7 +193,7 @@ def weight_distance(inits=("imagenet", "random"), *, runs=1):
     return Record("weight_distance", {"blocks": blocks}, rows, {})
 
 
-def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0):
+def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0, features="log-mel3"):
     rng = np.random.default_rng(0)
     floor = math.log(1e-6)
     top = 2595 * math.log10(1 + sr / 2 / 700)
@@ -220,8 +220,14 @@ def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0):
         }
         for k in range(n)
     ]
-    image = {"sr": sr, "clip_s": clip_s, "channels": "windows", "n_mels": n_mels, "width": width}
-    params = {"image": image, "mel_hz": mel_hz.tolist(), "silence": floor, "baseline": "silence", "n_steps": 50}
+    image = {"sr": sr, "clip_s": clip_s, "features": features, "n_mels": n_mels, "width": width}
+    params = {
+        "image": image,
+        "row_hz": None if features == "mfcc" else mel_hz.tolist(),
+        "silence": floor,
+        "baseline": "silence",
+        "n_steps": 50,
+    }
     arrays = {"spectrogram": spectrogram.astype("f4"), "attribution": attribution.astype("f4")}
     return Record("attribute", {**params, "method": "integrated_gradients"}, rows, {}, arrays)
 

@@ -53,9 +53,38 @@ def test_axes_are_seconds_and_hertz(figure, fake):
     assert axes[0].get_ylabel() == "Hz"
     labels = {tick.get_text(): y for tick, y in zip(axes[0].get_yticklabels(), axes[0].get_yticks(), strict=True)}
     assert list(labels) == ["250", "1000", "4000"]
-    mel = np.array(record.params["mel_hz"])
+    mel = np.array(record.params["row_hz"])
     band = int(np.abs(mel - 1000).argmin())
     assert abs(labels["1000"] - band) <= 1
+
+
+@pytest.mark.parametrize(
+    ("features", "value"), [("log-mel3", "log-mel power (ln), 25/10 ms channel"), ("gammatone", "gammatone filters")]
+)
+def test_the_colour_bar_says_what_is_shown(figure, fake, features, value):
+    draw(fake.attribute(1, features=features), figure=figure)
+    assert any(value in ax.get_xlabel() for ax in figure.axes)
+
+
+def test_linear_frequency_has_ticks_of_its_own(figure, fake):
+    record = fake.attribute(1, features="log-spec")
+    record.params["row_hz"] = np.linspace(0, 8000, 128).tolist()
+    axes = draw(record, figure=figure)
+    labels = {tick.get_text(): y for tick, y in zip(axes[0].get_yticklabels(), axes[0].get_yticks(), strict=True)}
+    assert labels == {"2000": pytest.approx(127 / 4), "5000": pytest.approx(127 * 5 / 8)}
+
+
+def test_rows_of_mfccs_are_coefficients_on_a_scale_of_both_signs(figure, fake):
+    record = fake.attribute(2, features="mfcc")
+    record.arrays["spectrogram"][:] = np.linspace(-3, 3, 100)
+    record.arrays["spectrogram"][:, :, 0] = -156.0  # the level does not set the scale
+    axes = draw(record, figure=figure)
+    assert {ax.get_ylabel() for ax in axes[::2]} == {"coefficient"}
+    for image in images(axes[::2]):
+        assert image.get_clim() == pytest.approx((-3, 3))
+    texts = [text.get_text() for ax in figure.axes for text in ax.get_xticklabels()]
+    assert not any("silence" in text for text in texts)
+    figure.draw_without_rendering()
 
 
 def test_text_names_class_prediction_and_gap(figure, fake):

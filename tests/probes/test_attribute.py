@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from tlprobe.data.cache import load_images
+from tlprobe.data.loader import Standardiser
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.probes import attribute as module
 from tlprobe.probes.attribute import attribute, completeness_gap
@@ -89,8 +91,8 @@ def test_rows_and_arrays_have_what_scripts_rely_on(record, tiny_checkpoint):
         "spectrogram": (2, *shape_of(tiny_checkpoint)),
         "attribution": (2, *shape_of(tiny_checkpoint)),
     }
-    assert len(record.params["mel_hz"]) == 128
-    assert record.params["silence"] == math.log(1e-6)
+    assert len(record.params["row_hz"]) == 128
+    assert record.params["silence"] == pytest.approx(math.log(1e-6))
 
 
 def test_drawn_clips_are_held_out_and_of_different_classes(explain, tiny_checkpoint):
@@ -156,6 +158,24 @@ def test_the_baseline_is_silence_as_the_network_sees_it(explain, monkeypatch, ti
         expected = (math.log(1e-6) - mean[channel]) / std[channel]
         assert expected < -0.5  # 0, the mean of the training clips, would be loud
         assert torch.allclose(seen[0][:, channel], torch.tensor(expected), atol=1e-5)
+
+
+def test_mfccs_start_from_the_silence_of_mfccs(monkeypatch, tiny_data, tiny_checkpoint):
+    """Its level is in row 0; the floor of log power in all rows would be no sound at all."""
+    settings = tiny_checkpoint.material.settings.model_copy(update={"features": "mfcc"})
+    images = load_images(tiny_checkpoint.material.dataset, settings, progress=False)
+    material = dataclasses.replace(tiny_checkpoint.material, settings=settings, images=images)
+    model = Linear(material.image_shape)
+    found = dataclasses.replace(tiny_checkpoint, material=material, standardise=Standardiser(), _after=model)
+    monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found)
+    record = attribute("run", device="cpu", progress=False, n_clips=1, n_steps=2)
+    assert record.params["row_hz"] is None
+    assert record.params["silence"] == pytest.approx(math.sqrt(128) * math.log(1e-6))
+    silence = np.zeros(material.image_shape, np.float32)
+    silence[:, 0] = record.params["silence"]
+    weight = model.weight[found.classes.index(record.rows[0]["target"])].detach().numpy()
+    expected = weight * (record.arrays["spectrogram"][0] - silence) / 100
+    np.testing.assert_allclose(record.arrays["attribution"][0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_the_target_may_be_a_class(explain, tiny_checkpoint):

@@ -116,6 +116,8 @@ def test_all_that_is_wrong_is_told_at_once(write):
             "space: {lr: [0.1, 0.2]}\ninit: random\ntreatment: {fuse: {blocks: [stem]}}",
             "fuse needs a pretrained start; init is random",
         ),
+        ("space: {mel_shift: [0, 4]}\nfeatures: mfcc", "rows, which mel_shift=4 of the recipe cannot change"),
+        ("space: {lr: [0.1, 0.2]}\nfeatures: mfcc\nchanges: {gain_db: 6}", "rows, which gain_db=6 of the recipe"),
         ("- lr", "must be a table of names and values"),
     ],
 )

@@ -10,7 +10,7 @@ import timm
 import torch
 from safetensors.torch import load_file, save_file
 
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.backbones.registry import build
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.train.checkpoint import FileOptions, open_checkpoint, open_checkpoints
@@ -188,9 +188,9 @@ def test_a_list_of_other_classes_is_refused(tiny_data, shuffled, text, word):
 
 def test_a_files_images_are_made_as_it_is_said(tiny_run, tiny_data):
     file = tiny_run.path / "weights.safetensors"
-    options = dataclasses.replace(OPTIONS, sr=4000, clip_s=0.7, width=33, channels="copy", data_seed=1)
+    options = dataclasses.replace(OPTIONS, sr=4000, clip_s=0.7, width=33, features="log-mel", data_seed=1)
     other = open_checkpoint(file, data=tiny_data, options=options)
-    assert other.material.settings == ImageSettings(sr=4000, clip_s=0.7, width=33, channels="copy")
+    assert other.material.settings == ImageSettings(sr=4000, clip_s=0.7, width=33, features="log-mel")
     assert other.material.source.options.data_seed == 1
     with pytest.raises(ParameterError, match="esc10 needs"):
         open_checkpoint(file, data=tiny_data, options=dataclasses.replace(OPTIONS, dataset="esc10"))

@@ -77,7 +77,7 @@ def test_onnx_gives_the_logits_of_raw_images(tiny_run, tmp_path):
     with torch.inference_mode():
         expected = tiny_run.model()(tiny_run.standardise(torch.from_numpy(raw))).numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-4)
-    assert json.loads((tmp_path / "net.json").read_text())["input"].startswith("raw log-mel images")
+    assert json.loads((tmp_path / "net.json").read_text())["input"].startswith("raw log-mel3 images")
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def test_a_run_is_a_starting_point_without_its_head(tiny_options, tiny_run):
 
 
 def test_image_settings_reach_the_images_and_the_definition(tiny_data):
-    material = load_material(FitOptions(data=tiny_data, sr=16_000, clip_s=0.7, width=33, channels="copy"))
+    material = load_material(FitOptions(data=tiny_data, sr=16_000, clip_s=0.7, width=33, features="log-mel"))
     assert material.images.array.shape == (30, 3, 128, 33)
     assert material.image_shape == (3, 128, 33)
     assert material.images.n_cropped == 30
@@ -100,6 +100,8 @@ def test_a_missing_data_set_and_a_wrong_recipe_are_told_before_any_work(tmp_path
         ({"backbone": "vgg16"}, ParameterError),
         ({"weights": "nothing.pth"}, CheckpointError),
         ({"fold": 9}, ParameterError),
+        ({"features": "mfcc", "changes": {"gain_db": 6}}, ParameterError),
+        ({"features": "five"}, ParameterError),
     ],
 )
 def test_wrong_options_are_told_before_the_images_are_computed(tiny_options, monkeypatch, wrong, error):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tlprobe.audio.settings import FEATURES
 from tlprobe.errors import ParameterError
-from tlprobe.train.recipe import RECIPES, Recipe, load_recipe
+from tlprobe.train.recipe import RECIPES, Recipe, check_features, load_recipe
 
 
 @pytest.fixture
@@ -148,6 +149,34 @@ def test_yaml_that_is_no_recipe_is_refused_in_one_line(own, text, message):
     with pytest.raises(ParameterError, match=message) as caught:
         load_recipe(own(text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"gain_db": 6}, "gain_db=6"),
+        ({"noise_snr_db": 0}, "noise_snr_db=0"),
+        ({"mel_shift": 4}, "mel_shift=4"),
+        ({"freq_masks": 2, "freq_mask_rows": 8}, "freq_masks=2"),
+        ({"gain_db": 1.5, "noise_snr_db": -10, "mel_shift": 3}, "gain_db=1.5, noise_snr_db=-10, mel_shift=3"),
+    ],
+)
+def test_augmentation_of_log_power_is_refused_for_mfccs_alone(changes, told):
+    recipe = load_recipe(changes=changes)
+    with pytest.raises(ParameterError) as caught:
+        check_features(recipe, "mfcc")
+    assert str(caught.value).startswith("features=mfcc has coefficients as rows")
+    assert f"{told} of the recipe" in str(caught.value)
+    assert "take log-mel3, log-mel, log-spec, gammatone" in str(caught.value)
+    for features in FEATURES:
+        if features != "mfcc":
+            check_features(recipe, features)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_mfccs_can_be_trained_on_with_the_rest(name):
+    along_time = {"time_roll": True, "time_masks": 2, "time_mask_columns": 9, "mixup": 0.2}
+    check_features(load_recipe(name, changes=along_time), "mfcc")
 
 
 def test_a_recipe_cannot_be_changed():

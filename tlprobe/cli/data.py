@@ -90,6 +90,7 @@ def prepare(
     sr: Annotated[int | None, typer.Option(help="Sampling rate in Hz. [default: the data set's commonest]")] = None,
     clip_s: Annotated[float | None, typer.Option(help="Clip length in s. [default: the longest, at most 30]")] = None,
     width: Annotated[int | None, typer.Option(help="Image columns. [default: 50 a second]")] = None,
+    features: Annotated[str, typer.Option(help="log-mel3, log-mel, log-spec, mfcc or gammatone.")] = "log-mel3",
     jobs: Jobs = None,
     check: Annotated[
         bool, typer.Option("--check", help="Hash every file and image again, whatever times and sizes say.")
@@ -107,7 +108,7 @@ def prepare(
     dataset = open_dataset(where, _options(given))
     if check:
         forget(dataset.root)
-    settings = default_settings(dataset, sr=sr, clip_s=clip_s, width=width)
+    settings = default_settings(dataset, sr=sr, clip_s=clip_s, width=width, features=features)  # type: ignore[arg-type]
     images = load_images(dataset, settings, jobs=jobs, progress=progress, check=check)
     counts = {"padded": images.n_padded, "cropped": images.n_cropped, "silent": images.n_silent}
     said = "".join(f", {n} {name}" for name, n in counts.items() if n)

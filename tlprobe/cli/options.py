@@ -32,9 +32,7 @@ __all__ = [
 
 Data = Annotated[
     Path | None,
-    typer.Option(
-        help="Data set: a folder in ESC-50's layout, or with one sub-folder a class. [default: built-in clips]"
-    ),
+    typer.Option(help="Data set: ESC-50, UrbanSound8K, GTZAN, a folder a class, or a table. [default: built-in clips]"),
 ]
 RunData = Annotated[
     Path | None,
@@ -86,7 +84,7 @@ _DATA_PANEL: dict[str, tuple[Any, str]] = {
         str | None,
         "Layout: esc50, esc10, urbansound8k, gtzan, folder, table or named. [default: the one found]",
     ),
-    "data_split": (str | None, "Of gtzan: paper, fault-filtered or artist. [default: paper]"),
+    "data_split": (str | None, "Of gtzan: paper or fault-filtered. [default: paper]"),
     "data_seed": (
         int | None,
         "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
@@ -127,7 +125,10 @@ _PANEL: dict[str, tuple[Any, str]] = {
         "Clip length in s; shorter padded, longer cropped. [default: the longest clip, at most 30]",
     ),
     "width": (int | None, "Image columns. [default: 50 a second]"),
-    "channels": (str | None, "windows (25, 50, 100 ms) or copy (25 ms three times). [default: windows]"),
+    "features": (
+        str | None,
+        "log-mel3 (25, 50, 100 ms), log-mel, log-spec, mfcc or gammatone. [default: log-mel3]",
+    ),
 }
 _FILE_PANEL: dict[str, tuple[Any, str]] = {
     "backbone": (str | None, "Of a weight file: its network."),
@@ -142,7 +143,7 @@ _FILE_PANEL: dict[str, tuple[Any, str]] = {
     ),
     **{
         name: (_PANEL[name][0], f"Of a weight file: {_PANEL[name][1]}")
-        for name in (*_DATA_PANEL, "sr", "clip_s", "width", "channels")
+        for name in (*_DATA_PANEL, "sr", "clip_s", "width", "features")
     },
 }
 
@@ -168,7 +169,7 @@ def to_fit_options(given: Mapping[str, Any]) -> "FitOptions":
     Raises
     ------
     ParameterError
-        If ``milestones`` is no list of whole numbers, or ``channels`` or the seed are impossible.
+        If ``milestones`` is no list of whole numbers, or the seed is impossible.
     """
     from tlprobe.train.material import FitOptions
 

@@ -1,10 +1,12 @@
-"""Augmentation of a batch of log-mel images: cheap, batched, on the device the images are on.
+"""Augmentation of a batch of images: cheap, batched, on the device the images are on.
 
 Random numbers are drawn beforehand, on the CPU, for a whole epoch (`draw`); applying them (`Augment`) is
 tensor arithmetic of fixed shapes, which never waits for a GPU and can be recorded in a CUDA graph. What is
 too slow for a step, pitch and tempo, is rendered once: see `tlprobe.data.variants`.
 
 Order: gain, noise, shift along frequency, roll along time on the log power; standardisation; masks; mixup.
+The first three need images of log power: `tlprobe.train.recipe.check_features` refuses them, and masks along
+frequency, for others.
 """
 
 import math
@@ -16,7 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from torch.nn import functional
 
-from tlprobe.audio.logmel import LOG_FLOOR, LOG_OFFSET
+from tlprobe.audio.settings import LOG_FLOOR, LOG_OFFSET
 from tlprobe.data.loader import Standardiser
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.seeds import derive_seed
@@ -51,7 +53,7 @@ class Augmentation(BaseModel):
         Multiply the power by a gain, uniform in dB within +-`gain_db`. Silence stays silence.
     noise_snr_db : float or None, in dB
         Add the power of white noise at a signal-to-noise ratio uniform in dB, from this one to 20 dB above.
-        The ratio is of mean mel power in the first channel.
+        The ratio is of mean power in the first channel.
     mel_shift : int >= 0, in rows
         Shift along frequency by a whole number of rows within +-`mel_shift`; what moves in is silence.
     freq_masks, time_masks : int >= 0
@@ -163,7 +165,7 @@ def draw(
 
 
 class Augment:
-    """Make network inputs of raw log-mel images: augmented as drawn, and standardised.
+    """Make network inputs of raw images: augmented as drawn, and standardised.
 
     Parameters
     ----------
@@ -174,7 +176,7 @@ class Augment:
     device : torch.device
         Where the images will be.
     white_noise : torch.Tensor [shape=(3, n_mels, width)], optional
-        Log-mel image of white noise, of the images' own settings; needed where noise is on.
+        Image of white noise, of the images' own settings; needed where noise is on.
 
     Raises
     ------
@@ -191,7 +193,7 @@ class Augment:
         white_noise: torch.Tensor | None = None,
     ) -> None:
         if augmentation.noise_snr_db is not None and white_noise is None:
-            raise ParameterError(f"noise_snr_db={augmentation.noise_snr_db:g} needs the log-mel image of white noise")
+            raise ParameterError(f"noise_snr_db={augmentation.noise_snr_db:g} needs the image of white noise")
         self._mean = torch.tensor(standardise.mean, device=device).view(-1, 1, 1)
         self._std = torch.tensor(standardise.std, device=device).view(-1, 1, 1)
         self._noise = None if white_noise is None else _power(white_noise.to(device))[None]
@@ -202,7 +204,7 @@ class Augment:
         Parameters
         ----------
         images : torch.Tensor [shape=(batch, 3, n_mels, width)]
-            Natural log of power; left as they are.
+            As `tlprobe.audio.image` makes them; left as they are.
         draws : mapping of str to torch.Tensor
             The rows of `draw` for these images.
 

@@ -18,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from tlprobe.audio.logmel import ImageSettings, LogMel
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.arrays import stored_array
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
 from tlprobe.errors import DataError, ParameterError, list_errors
 from tlprobe.files import cache_root
 
-__all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered"]
+__all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered", "parts_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ class Images:
     Parameters
     ----------
     array : np.ndarray [shape=(n, 3, n_mels, width), float32]
-        Read-only, mapped from the cache file; natural log of power.
+        Read-only, mapped from the cache file; see `tlprobe.audio.image`.
     key : str
         Of the entry: a hash of all that the images depend on.
     n_padded, n_cropped : int
@@ -94,8 +95,13 @@ def load_images(
     ResourceError
         If the disk is full or the cache folder cannot be used.
     """
-    facts = {"settings": settings.model_dump(), "files": dataset.file_hashes}
-    items = [Item(row, path) for row, path in enumerate(dataset.paths)]
+    facts: dict[str, Any] = {"settings": settings.model_dump(), "files": dataset.file_hashes}
+    if parts := parts_of(dataset):
+        facts["parts"] = parts
+    items = [
+        Item(row, path, start_s=clip.start_s, end_s=clip.end_s)
+        for row, (clip, path) in enumerate(zip(dataset.clips, dataset.paths, strict=True))
+    ]
     found = load_rendered(items, settings, facts=facts, jobs=jobs, cache=cache, progress=progress, check=check)
     if found.n_silent:
         _log.warning(
@@ -140,6 +146,12 @@ def load_rendered(
     return Images(array=array, key=key, **{name: int(about[name]) for name in ("n_padded", "n_cropped", "n_silent")})
 
 
+def parts_of(dataset: Dataset) -> list[tuple[float | None, float | None]]:
+    """Return the part of its file that each clip is; empty where all clips are whole files."""
+    parts = [(clip.start_s, clip.end_s) for clip in dataset.clips]
+    return parts if any(part != (None, None) for part in parts) else []
+
+
 def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.float32]:
     """Return the images of loose recordings, computed now and not cached.
 
@@ -153,11 +165,11 @@ def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.
     DataError
         If recordings cannot be used; all of them are counted, the first five named.
     """
-    log_mel = LogMel(settings)
+    image_maker = ImageMaker(settings)
     images, errors = [], []
     for path in paths:
         try:
-            images.append(image_of(path, log_mel)[0])
+            images.append(image_of(path, image_maker)[0])
         except DataError as error:
             errors.append(str(error))
     if errors:

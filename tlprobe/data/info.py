@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.cache import images_of
 from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.data.verify import Verdict

@@ -4,18 +4,22 @@ import dataclasses
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Literal
 
 from pydantic import ValidationError
 
 from tlprobe.audio.load import UNCHECKED_FORMATS, is_utf8
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import Features, ImageSettings
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.esc50 import META, read_esc50
 from tlprobe.data.facts import headers
 from tlprobe.data.folder import read_folder
-from tlprobe.data.options import DataOptions
-from tlprobe.data.synthetic import synthetic_dataset
+from tlprobe.data.gtzan import GTZAN_SPLITS, gtzan_folder, read_gtzan
+from tlprobe.data.named import read_named
+from tlprobe.data.options import COLUMNS, DataOptions
+from tlprobe.data.table import TABLE_SUFFIXES, read_table
+from tlprobe.data.urbansound8k import META as US8K_META
+from tlprobe.data.urbansound8k import read_urbansound8k
+from tlprobe.data.windows import cut_windows
 from tlprobe.errors import DataError, ParameterError
 
 __all__ = ["CLIP_S_MAX", "COLUMNS_PER_S", "default_settings", "open_dataset"]
@@ -30,7 +34,7 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     Parameters
     ----------
     path : Path or None
-        A data set's folder. None is the synthetic set.
+        A data set's folder, or a table of clips. None is the synthetic set.
     options : DataOptions, optional
         How it is read; default: as its layout says.
 
@@ -49,11 +53,17 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     if path is None:
         if options.dataset is not None:
             raise ParameterError(f"dataset={options.dataset!r} needs its folder; the built-in clips are another set")
+        from tlprobe.data.synthetic import synthetic_dataset  # here: it brings scipy.signal, two seconds of import
+
         return synthetic_dataset(seed=options.data_seed)
     try:
         dataset = _read(path, options)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+    if options.window_s is not None:
+        names = list(dict.fromkeys(clip.path for clip in dataset.clips))
+        lengths = {name: header.duration_s for name, header in zip(names, headers(dataset.root, names), strict=True)}
+        dataset = cut_windows(dataset, lengths, window_s=options.window_s)
     formats = Counter(Path(clip.path).suffix[1:].upper() for clip in dataset.clips)
     unchecked = sorted(formats.keys() & UNCHECKED_FORMATS)
     if not unchecked:
@@ -66,16 +76,55 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
 def _read(path: Path, options: DataOptions) -> Dataset:
     if not is_utf8(os.path.realpath(path)):
         raise DataError(f"{str(path)!a} leads to a folder whose name is not UTF-8; rename it")
+    if not path.exists():
+        raise DataError(f"{path} is missing; give the folder of a data set, or a table")
+    layout = options.dataset or _layout_of(path, options)
+    if options.data_split is not None and layout != "gtzan":
+        raise ParameterError(f"data_split={options.data_split!r} is of gtzan alone, and {path} is {layout}")
+    if layout == "table":
+        columns = {name: getattr(options, name) for name in COLUMNS}
+        return read_table(path, **columns, n_folds=options.n_folds, seed=options.data_seed)
+    if options.has_columns:
+        raise ParameterError(f"columns are of a table alone, and {path} is {layout}")
     if not path.is_dir():
-        raise DataError(f"{path} is {'no folder' if path.exists() else 'missing'}; give the folder of a data set")
-    layout = options.dataset or ("esc50" if (path / META).exists() else "folder")
+        raise DataError(f"{path} is no folder, and no table ({', '.join(TABLE_SUFFIXES)})")
+    if layout == "named":
+        if options.label_regex is None:
+            raise ParameterError("dataset named needs label_regex, which says what is the label in a file's name")
+        return read_named(path, label_regex=options.label_regex, n_folds=options.n_folds, seed=options.data_seed)
+    if options.label_regex is not None:
+        raise ParameterError(f"label_regex is of dataset named alone, and this is {layout}")
     if layout in ("esc50", "esc10"):
-        if not (path / META).exists():
-            raise ParameterError(f"{layout} needs a folder with {META}; {path} has none")
+        _require(path, META, layout)
         return read_esc50(path, esc10=layout == "esc10")
+    if layout == "urbansound8k":
+        _require(path, US8K_META, layout)
+        return read_urbansound8k(path)
+    if layout == "gtzan":
+        return read_gtzan(path, split=options.data_split or GTZAN_SPLITS[0], seed=options.data_seed)
     if not any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
-        raise DataError(f"{path} holds no data set: neither {META} with audio/, nor one sub-folder a class")
+        raise DataError(
+            f"{path} holds no data set: neither {META} nor {US8K_META} with audio/, nor one sub-folder a class"
+        )
     return read_folder(path, n_folds=options.n_folds, seed=options.data_seed)
+
+
+def _layout_of(path: Path, options: DataOptions) -> str:
+    """Return the layout that is found; a folder of classes is what is left."""
+    if path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        return "table"
+    if options.label_regex is not None:
+        return "named"
+    if (path / META).exists():
+        return "esc50"
+    if (path / US8K_META).exists():
+        return "urbansound8k"
+    return "gtzan" if path.is_dir() and gtzan_folder(path) is not None else "folder"
+
+
+def _require(path: Path, meta: str, layout: str) -> None:
+    if not (path / meta).exists():
+        raise ParameterError(f"{layout} needs a folder with {meta}; {path} has none")
 
 
 def default_settings(
@@ -84,7 +133,7 @@ def default_settings(
     sr: int | None = None,
     clip_s: float | None = None,
     width: int | None = None,
-    channels: Literal["windows", "copy"] = "windows",
+    features: Features = "log-mel3",
 ) -> ImageSettings:
     """Return image settings that suit a data set; what is given is kept.
 
@@ -97,7 +146,7 @@ def default_settings(
         Default: the longest clip, at most 30 s.
     width : int
         Default: 50 columns a second.
-    channels : {"windows", "copy"}
+    features : str, one of `tlprobe.audio.settings.FEATURES`
 
     Returns
     -------
@@ -119,7 +168,7 @@ def default_settings(
     if width is None:
         width = max(1, round(COLUMNS_PER_S * clip_s)) if 0 < clip_s < float("inf") else 1
     try:
-        return ImageSettings(sr=sr, clip_s=clip_s, width=width, channels=channels)
+        return ImageSettings(sr=sr, clip_s=clip_s, width=width, features=features)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc']))}={e['input']!r}: {e['msg'].lower()}" for e in error.errors())
         raise ParameterError("; ".join(problems)) from error

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 from tlprobe.errors import ParameterError
 
-__all__ = ["DATASETS", "DataOptions"]
+__all__ = ["COLUMNS", "DATASETS", "DataOptions"]
 
 DATASETS = ("esc50", "esc10", "urbansound8k", "gtzan", "folder", "table", "named")
 """Layouts. ``esc10`` is a part of ESC-50; ``table`` is a file; ``named`` takes labels from file names."""
 
-_COLUMNS = ("path_column", "label_column", "fold_column", "group_column", "start_column", "end_column")
+COLUMNS = ("path_column", "label_column", "fold_column", "group_column", "start_column", "end_column")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class DataOptions:
             raise ParameterError(f"window_s={self.window_s} is no length; more than 0 s is needed")
         if self.label_regex is not None and self.dataset not in (None, "named"):
             raise ParameterError(f"label_regex is of dataset named alone, and this is {self.dataset}")
-        given = [name for name in _COLUMNS if getattr(self, name) is not None]
+        given = [name for name in COLUMNS if getattr(self, name) is not None]
         if given and self.dataset not in (None, "table"):
             raise ParameterError(f"{', '.join(given)}: of dataset table alone, and this is {self.dataset}")
 
@@ -90,4 +90,4 @@ class DataOptions:
     @property
     def has_columns(self) -> bool:
         """Whether columns of a table are named."""
-        return any(getattr(self, name) is not None for name in _COLUMNS)
+        return any(getattr(self, name) is not None for name in COLUMNS)

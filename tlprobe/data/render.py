@@ -22,8 +22,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.length import Fit, fit_length
 from tlprobe.audio.load import load
-from tlprobe.audio.logmel import Fit, ImageSettings, LogMel, fit_length
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
 from tlprobe.errors import DataError, ResourceError
 
@@ -49,11 +51,15 @@ class Item:
         The recording.
     variation : Variation or None
         What is done to the waveform.
+    start_s, end_s : float or None
+        The part of the recording, in seconds; None: from its beginning, to its end.
     """
 
     row: int
     path: Path
     variation: Variation | None = None
+    start_s: float | None = None
+    end_s: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,28 +101,33 @@ class Rendered:
 
 
 def image_of(
-    path: Path, log_mel: LogMel, variation: Variation | None = None
+    path: Path,
+    image_maker: ImageMaker,
+    variation: Variation | None = None,
+    *,
+    start_s: float | None = None,
+    end_s: float | None = None,
 ) -> tuple[npt.NDArray[np.float32], Rendered]:
-    """Return a recording's image ``(3, n_mels, width)``, and what its length needed.
+    """Return the image ``(3, n_mels, width)`` of a recording, or of a part of it, and what its length needed.
 
     Raises
     ------
     DataError
         If the recording cannot be used.
     """
-    waveform = load(path, sr=log_mel.settings.sr)
+    waveform = load(path, sr=image_maker.settings.sr, start_s=start_s, end_s=end_s)
     if variation is not None:
-        needed = math.ceil(log_mel.n_samples * variation.rate) + 4 * VOCODER_SAMPLES  # not the hour around it
+        needed = math.ceil(image_maker.n_samples * variation.rate) + 4 * VOCODER_SAMPLES  # not the hour around it
         waveform = fit_length(waveform, n_samples=min(len(waveform), needed))[0]
-        waveform = vary(waveform, variation, sr=log_mel.settings.sr)
-    fitted, fit = fit_length(waveform, n_samples=log_mel.n_samples)
-    return log_mel(fitted), Rendered(fit=fit, silent=not fitted.any())
+        waveform = vary(waveform, variation, sr=image_maker.settings.sr)
+    fitted, fit = fit_length(waveform, n_samples=image_maker.n_samples)
+    return image_maker(fitted), Rendered(fit=fit, silent=not fitted.any())
 
 
-def write_image(item: Item, log_mel: LogMel, *, handle: int, offset: int) -> Rendered:
+def write_image(item: Item, image_maker: ImageMaker, *, handle: int, offset: int) -> Rendered:
     """Render an item into an open file; an unusable recording is reported, a full disk is an OSError."""
     try:
-        image, rendered = image_of(item.path, log_mel, item.variation)
+        image, rendered = image_of(item.path, image_maker, item.variation, start_s=item.start_s, end_s=item.end_s)
     except DataError as error:
         return Rendered(error=str(error))
     data = np.ascontiguousarray(image, dtype="<f4").tobytes()
@@ -165,7 +176,7 @@ class _Workers:
         self._mine = threading.local()
         self._processes: list[_Process] = []
         self._free = threading.Semaphore()  # for one thread of this process
-        self._log_mel = LogMel(target.settings)
+        self._image_maker = ImageMaker(target.settings)
         self._handle = os.open(target.file, os.O_WRONLY)
 
     def render(self, items: Sequence[Item]) -> list[Rendered]:
@@ -176,7 +187,9 @@ class _Workers:
                 self._processes.append(self._mine.process)
         process: _Process | None = self._mine.process
         if process is None:
-            return [write_image(item, self._log_mel, handle=self._handle, offset=self._target.offset) for item in items]
+            return [
+                write_image(item, self._image_maker, handle=self._handle, offset=self._target.offset) for item in items
+            ]
         return process.render(items)
 
     def kill(self) -> None:
@@ -213,7 +226,8 @@ class _Process:
     def render(self, items: Sequence[Item]) -> list[Rendered]:
         for item in items:
             variation = None if item.variation is None else dataclasses.asdict(item.variation)
-            self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation})
+            part = {"start_s": item.start_s, "end_s": item.end_s}
+            self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation, **part})
         return [self._answer(item) for item in items]
 
     def _answer(self, item: Item) -> Rendered:

@@ -9,7 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from tlprobe.audio.logmel import ImageSettings, LogMel
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import Variation
 from tlprobe.data.render import Item, write_image
 
@@ -17,14 +18,14 @@ from tlprobe.data.render import Item, write_image
 def main() -> None:
     """Serve standard input."""
     target = json.loads(sys.stdin.readline())
-    log_mel = LogMel(ImageSettings.model_validate(target["settings"]))
+    image_maker = ImageMaker(ImageSettings.model_validate(target["settings"]))
     handle = os.open(target["file"], os.O_WRONLY)
     for line in sys.stdin:
         wanted = json.loads(line)
         variation = None if wanted["variation"] is None else Variation(**wanted["variation"])
-        item = Item(row=wanted["row"], path=Path(wanted["path"]), variation=variation)
+        item = Item(wanted["row"], Path(wanted["path"]), variation, wanted["start_s"], wanted["end_s"])
         try:
-            answer = dataclasses.asdict(write_image(item, log_mel, handle=handle, offset=target["offset"]))
+            answer = dataclasses.asdict(write_image(item, image_maker, handle=handle, offset=target["offset"]))
         except OSError as error:
             answer = {"os_error": [error.errno, error.strerror]}
         sys.stdout.write(json.dumps(answer) + "\n")

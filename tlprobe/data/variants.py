@@ -7,12 +7,13 @@ drawn for a clip depends on the seed, the variant's number and the recording alo
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import Variation
-from tlprobe.data.cache import Images, load_rendered
+from tlprobe.data.cache import Images, load_rendered, parts_of
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.render import Item
 from tlprobe.numerics.seeds import derive_seed
@@ -72,12 +73,22 @@ def load_variants(
         items = [
             Item(
                 row,
-                path,
-                draw_variation(file_hash, number=number, pitch_semitones=pitch_semitones, stretch=stretch, seed=seed),
+                dataset.root / clip.path,
+                draw_variation(
+                    file_hash if clip.start_s is None else f"{file_hash} from {clip.start_s} s",
+                    number=number,
+                    pitch_semitones=pitch_semitones,
+                    stretch=stretch,
+                    seed=seed,
+                ),
+                clip.start_s,
+                clip.end_s,
             )
-            for row, (path, file_hash) in enumerate(zip(dataset.paths, dataset.file_hashes, strict=True))
+            for row, (clip, file_hash) in enumerate(zip(dataset.clips, dataset.file_hashes, strict=True))
         ]
         drawn = {"number": number, "pitch_semitones": pitch_semitones, "stretch": stretch, "seed": seed}
-        facts = {"settings": settings.model_dump(), "files": dataset.file_hashes, "variant": drawn}
+        facts: dict[str, Any] = {"settings": settings.model_dump(), "files": dataset.file_hashes, "variant": drawn}
+        if parts := parts_of(dataset):
+            facts["parts"] = parts
         variants.append(load_rendered(items, settings, facts=facts, jobs=jobs, cache=cache, progress=progress))
     return tuple(variants)

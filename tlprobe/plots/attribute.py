@@ -1,8 +1,9 @@
 """Fig. 3: which parts of a spectrogram speak for the class.
 
-One row a clip: left the log-mel spectrogram, right its attributions summed over the channels. All
-spectrograms share one scale, which starts at silence; all attributions share one scale, symmetric
-about zero. Time is in seconds, frequency in Hz on the mel axis.
+One row a clip: left the image's first channel, right its attributions summed over the channels. All
+spectrograms share one scale, which starts at silence, but for MFCCs, whose scale is symmetric about zero; all
+attributions share one scale, symmetric about zero. Time is in seconds, frequency in Hz, spaced as the rows are; rows
+of MFCCs are coefficients.
 """
 
 import math
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
@@ -25,7 +27,15 @@ MAX_ROWS = 8
 PERCENTILE = 99.5
 """The attributions' scale ends at this percentile of their size over all rows: single pixels would set it."""
 
-_TICKS_HZ = (250, 1000, 4000, 16000)
+_TICKS_HZ = (250, 1000, 4000, 16000)  # an octave is about as high everywhere
+_LINEAR_TICKS_HZ = (2000, 5000, 10000, 15000, 20000)
+_VALUES = {
+    "log-mel3": "log-mel power (ln), 25/10 ms channel",
+    "log-mel": "log-mel power (ln)",
+    "log-spec": "log power (ln)",
+    "mfcc": f"coefficient of ln power (scale to {PERCENTILE:g}th percentile without 0)",
+    "gammatone": "log power (ln) behind gammatone filters",
+}
 _ROW_IN, _REST_IN = 1.02, 1.05  # a clip; time axis, colour bars and notes
 
 
@@ -41,7 +51,7 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     ----------
     record : Record
         Of ``tlprobe attribute``, with the arrays ``"spectrogram"`` and ``"attribution"``
-        (n, 3, n_mels, width): natural log of power, and logit per unit of the network's input.
+        (n, 3, n_mels, width): as `tlprobe.audio.image` makes them, and logit per unit of the network's input.
     figure : Figure or SubFigure
         Is drawn on.
 
@@ -60,15 +70,13 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     order = [int(row["array_index"]) for row in shown]
     images, maps = spectrograms[order, 0], attributions[order].sum(axis=1)
     grid, bars = _grid(figure, len(shown))
-    silence = _silence(record, images)
     limit = float(np.nanpercentile(np.abs(maps), PERCENTILE)) if np.isfinite(maps).any() else 0.0
     limit = limit if limit > 0 else 1.0  # all zero: any scale will do
-    top = max(float(np.nanmax(images)), silence + 1) if np.isfinite(images).any() else silence + 1
     clip_s = number(record.params.get("image", {}).get("clip_s"))
     extent = (0.0, clip_s if math.isfinite(clip_s) else images.shape[-1], -0.5, images.shape[-2] - 0.5)
     for row, axes, image, attribution in zip(shown, grid, images, maps, strict=True):
         left, right = _show(axes[0], image, extent=extent), _show(axes[1], attribution, extent=extent)
-        left.set(cmap="cividis", clim=(silence, top))
+        left.set(cmap="PuOr_r" if _features(record) == "mfcc" else "cividis", clim=_scale(record, images))
         right.set(cmap="RdBu_r", clim=(-limit, limit))
         axes[0].set_title(_clip_text(row), loc="left", fontsize=7, pad=2)
         axes[1].set_title(_result_text(row), loc="left", fontsize=7, pad=2)
@@ -84,10 +92,20 @@ def _show(ax: Axes, image: np.ndarray, *, extent: tuple[float, float, float, flo
     return ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
 
 
-def _silence(record: Record, images: np.ndarray) -> float:
-    """Return the log floor; of a record that does not name it, the lowest value there is."""
+def _features(record: Record) -> str:
+    return str(record.params.get("image", {}).get("features"))
+
+
+def _scale(record: Record, images: np.ndarray) -> tuple[float, float]:
+    """Return the ends of the images' scale: silence and the loudest, or about zero for coefficients of both signs."""
+    if _features(record) == "mfcc":
+        sizes = np.abs(images[:, 1:])  # row 0, the level, is far beyond all others
+        limit = float(np.nanpercentile(sizes, PERCENTILE)) if np.isfinite(sizes).any() else 0.0
+        limit = limit if limit > 0 else 1.0
+        return -limit, limit
     floor = number(record.params.get("silence"))
-    return floor if math.isfinite(floor) else float(np.nanmin(images))
+    silence = floor if math.isfinite(floor) else float(np.nanmin(images))  # of a record that does not name it
+    return silence, max(float(np.nanmax(images)), silence + 1) if np.isfinite(images).any() else silence + 1
 
 
 def _clip_text(row: dict[str, Any]) -> str:
@@ -109,14 +127,20 @@ def _result_text(row: dict[str, Any]) -> str:
     return text
 
 
+def _ticks_hz(record: Record) -> tuple[int, ...]:
+    return _LINEAR_TICKS_HZ if _features(record) == "log-spec" else _TICKS_HZ
+
+
 def _label_axes(grid: np.ndarray, record: Record, *, seconds: bool) -> None:
-    mel_hz = np.asarray(record.params.get("mel_hz") or (), dtype=np.float64)
-    n_mels = grid[0, 0].images[0].get_array().shape[0]
-    if mel_hz.size == n_mels:
-        ticks = [hz for hz in _TICKS_HZ if mel_hz[0] <= hz <= mel_hz[-1]]
-        grid[0, 0].set_yticks(np.interp(ticks, mel_hz, np.arange(n_mels)), [f"{hz}" for hz in ticks])
+    row_hz = np.asarray(record.params.get("row_hz") or (), dtype=np.float64)
+    n_rows = grid[0, 0].images[0].get_array().shape[0]
+    name = "coefficient" if _features(record) == "mfcc" else "row"
+    if row_hz.size == n_rows:
+        ticks = [hz for hz in _ticks_hz(record) if row_hz[0] <= hz <= row_hz[-1]]
+        grid[0, 0].set_yticks(np.interp(ticks, row_hz, np.arange(n_rows)), [f"{hz}" for hz in ticks])
+        name = "Hz"
     for ax in grid[:, 0]:
-        ax.set_ylabel("Hz" if mel_hz.size == n_mels else "mel band", fontsize=7)
+        ax.set_ylabel(name, fontsize=7)
     for ax in grid[-1]:
         ax.set_xlabel("time (s)" if seconds else "frame")
     grid[0, 0].xaxis.set_major_locator(MaxNLocator(nbins=6))
@@ -147,15 +171,24 @@ def _colour_bars(
     figure: Figure | SubFigure, axes: list[Axes], left: AxesImage, right: AxesImage, *, record: Record
 ) -> None:
     """Put one bar under each column: the scale of all its rows."""
-    windows = record.params.get("image", {}).get("channels", "windows") == "windows"
-    silence, top = left.get_clim()
-    bar = figure.colorbar(left, cax=axes[0], orientation="horizontal")
-    levels = [tick for tick in range(-40, 41, 5) if silence + 0.3 * (top - silence) < tick <= top]  # 0.3: room
-    named = [f"silence ({silence:.1f})", *map(str, levels)]
-    bar.set_ticks([silence, *levels], labels=[name.replace("-", "\N{MINUS SIGN}") for name in named])
-    bar.ax.get_xticklabels()[0].set_horizontalalignment("left")
-    bar.set_label(f"log-mel power (ln){', 25/10 ms channel' if windows else ''}", fontsize=7)
+    features = _features(record)
+    bar = figure.colorbar(
+        left, cax=axes[0], orientation="horizontal", extend="both" if features == "mfcc" else "neither"
+    )
+    bar.set_label(_VALUES.get(features, "value"), fontsize=7)
+    if features == "mfcc":
+        bar.locator = MaxNLocator(nbins=5, symmetric=True)
+        bar.update_ticks()
+    else:
+        _silence_tick(bar, *left.get_clim())
     bar = figure.colorbar(right, cax=axes[1], orientation="horizontal", extend="both")
     bar.set_label(f"attribution, sum of channels (scale to {PERCENTILE:g}th percentile)", fontsize=7)
     bar.locator = MaxNLocator(nbins=5, symmetric=True)
     bar.update_ticks()
+
+
+def _silence_tick(bar: Colorbar, silence: float, top: float) -> None:
+    levels = [tick for tick in range(-40, 41, 5) if silence + 0.3 * (top - silence) < tick <= top]  # 0.3: room
+    named = [f"silence ({silence:.1f})", *map(str, levels)]
+    bar.set_ticks([silence, *levels], labels=[name.replace("-", "\N{MINUS SIGN}") for name in named])
+    bar.ax.get_xticklabels()[0].set_horizontalalignment("left")

@@ -1,7 +1,7 @@
 """Attribution: which parts of a spectrogram does the network's answer rest on?
 
-Integrated Gradients of a class logit on the log-mel image, from silence (the log floor, as the network
-sees it: the number 0 would be loud) to the clip. The attributions of a clip must add up to F(x) - F(x'),
+Integrated Gradients of a class logit on the image, from silence (the floor of its representation, as the
+network sees it: the number 0 would be loud) to the clip. The attributions of a clip must add up to F(x) - F(x'),
 the logit of the clip minus that of silence; how far they miss it is the completeness gap.
 Reference: Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365; Palanisamy et al. 2020,
 https://arxiv.org/abs/2007.11154, Fig. 3. The computation is Captum's.
@@ -18,7 +18,7 @@ import torch
 from captum.attr import IntegratedGradients
 from tqdm.auto import tqdm
 
-from tlprobe.audio.logmel import LOG_FLOOR, mel_centres_hz
+from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.data.cache import images_of
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.seeds import derive_seed
@@ -83,8 +83,8 @@ def attribute(
     record : Record
         One row a clip: ``label`` (None if not known), ``target``, ``predicted``, its ``probability``,
         the completeness ``gap``: |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division
-        where |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true). Arrays ``spectrogram`` (log-mel, natural
-        log of power) and ``attribution`` (logits), each ``(n_clips, 3, n_mels, width)``.
+        where |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true). Arrays ``spectrogram`` (the image,
+        see `tlprobe.audio.image`) and ``attribution`` (logits), each ``(n_clips, 3, n_mels, width)``.
 
     Raises
     ------
@@ -100,7 +100,8 @@ def attribute(
     names, labels, images = _choose(checkpoint, clips, n_clips=n_clips, seed=seed)
     model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
     settings = checkpoint.material.settings
-    silence = checkpoint.standardise(torch.full((1, *images.shape[1:]), LOG_FLOOR)).to(where)
+    floor, hz = silence_image(settings), row_hz(settings)
+    silence = checkpoint.standardise(torch.from_numpy(floor)[None]).to(where)
     method = IntegratedGradients(model)
     rows: list[dict[str, Any]] = []
     attributions = np.zeros_like(images)
@@ -148,13 +149,13 @@ def attribute(
         "epochs": checkpoint.epochs,
         "method": "integrated_gradients",
         "baseline": "silence",
-        "silence": LOG_FLOOR,
+        "silence": float(floor[0, 0, 0]),  # in row 0; of log power, everywhere
         "target": target,
         "n_steps": n_steps,
         "clips": names,
         "chosen": "given" if clips else f"held-out clips of different classes, drawn by seed {seed}",
         "image": settings.model_dump(mode="json"),
-        "mel_hz": mel_centres_hz(settings).tolist(),
+        "row_hz": None if hz is None else hz.tolist(),
     }
     about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
     arrays = {"spectrogram": images, "attribution": attributions}

@@ -17,7 +17,7 @@ def freeze_blocks(model: BlockedCNN, *, blocks: Sequence[str]) -> int:
     Parameters
     ----------
     model : BlockedCNN
-        Takes log-mel images ``(batch, 3, n_mels, n_frames)``.
+        Takes images ``(batch, 3, n_mels, n_frames)``.
     blocks : sequence of str, of ``model.block_names``
         See `tlprobe.probes.selection.select_blocks`.
 

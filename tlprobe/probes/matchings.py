@@ -201,7 +201,7 @@ def _check_clips(checkpoint: Checkpoint, other: Checkpoint, *, split: Split) -> 
     mine, theirs = checkpoint.material, other.material
     if mine.source.hash != theirs.source.hash or mine.settings != theirs.settings:
         what = (
-            "clips" if mine.source.hash != theirs.source.hash else "images (sampling rate, length, width or channels)"
+            "clips" if mine.source.hash != theirs.source.hash else "images (sampling rate, length, width or features)"
         )
         raise ParameterError(f"{checkpoint.name} and {other.name} were trained on other {what}; nothing to compare on")
     if checkpoint.fold != other.fold and split != "all":

@@ -116,7 +116,7 @@ def plan_study(study: Study) -> Plan:
 
 
 def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:
-    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "channels")
+    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "features")
     return FitOptions(
         **study.data_options.given(),
         backbone=network,

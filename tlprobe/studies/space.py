@@ -20,7 +20,7 @@ import itertools
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -34,11 +34,12 @@ from pydantic import (
     model_validator,
 )
 
+from tlprobe.audio.settings import Features
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
 from tlprobe.errors import ParameterError
 from tlprobe.studies.study_file import Study, TreatmentSpec, from_file_folder
-from tlprobe.train.recipe import RECIPES, Recipe, explain_validation, load_recipe, load_yaml
+from tlprobe.train.recipe import RECIPES, Recipe, check_features, explain_validation, load_recipe, load_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -109,7 +110,7 @@ class Space(BaseModel):
 
     Attributes
     ----------
-    data, data_options, sr, clip_s, width, channels, recipe, changes
+    data, data_options, sr, clip_s, width, features, recipe, changes
         As in `tlprobe.studies.study_file.Study`.
     network, init, fold, seed, treatment
         One of each.
@@ -124,7 +125,7 @@ class Space(BaseModel):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
-    channels: Literal["windows", "copy"] = "windows"
+    features: Features = "log-mel3"
     network: str = DEFAULT_BACKBONE
     init: str = "imagenet"
     fold: int = 1
@@ -209,11 +210,13 @@ class Space(BaseModel):
         ParameterError
             If the values don't go together.
         """
-        return load_recipe(self.recipe, changes={**self.changes, **values})
+        recipe = load_recipe(self.recipe, changes={**self.changes, **values})
+        check_features(recipe, self.features)
+        return recipe
 
     def study(self, values: Mapping[str, Any]) -> Study:
         """Return the study that is one trial; its inner fold is the one that is chosen on."""
-        same = ("data", "data_options", "sr", "clip_s", "width", "channels", "recipe")
+        same = ("data", "data_options", "sr", "clip_s", "width", "features", "recipe")
         return Study(
             networks=(self.network,),
             inits=(self.init,),

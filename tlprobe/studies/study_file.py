@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from tlprobe.audio.settings import Features
 from tlprobe.backbones.partition import Partition, partition_of
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
@@ -31,7 +32,7 @@ from tlprobe.errors import ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.train.config import TREATMENTS, Treatment
-from tlprobe.train.recipe import RECIPES, explain_validation, load_recipe, load_yaml
+from tlprobe.train.recipe import RECIPES, check_features, explain_validation, load_recipe, load_yaml
 
 __all__ = ["Engine", "Study", "TreatmentSpec", "from_file_folder", "load_study"]
 
@@ -160,7 +161,7 @@ class Study(BaseModel):
         Every trial keeps the fold after the scored one out of training, and chooses its epoch there.
     data_options : DataOptions
         How the data set is read.
-    sr, clip_s, width, channels
+    sr, clip_s, width, features
         As in `tlprobe.train.material.FitOptions`.
     networks, inits, folds, seeds, treatments
         The grid. ``folds`` may be ``"all"``.
@@ -179,7 +180,7 @@ class Study(BaseModel):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
-    channels: Literal["windows", "copy"] = "windows"
+    features: Features = "log-mel3"
     networks: tuple[str, ...] = Field(default=(DEFAULT_BACKBONE,), min_length=1)
     inits: tuple[str, ...] = Field(default=("imagenet",), min_length=1)
     folds: Literal["all"] | Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
@@ -212,7 +213,7 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _recipe_is_one(self) -> "Study":
-        load_recipe(self.recipe, changes=self.changes)
+        check_features(load_recipe(self.recipe, changes=self.changes), self.features)
         return self
 
     @model_validator(mode="after")

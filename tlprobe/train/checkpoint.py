@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tlprobe.audio.settings import Features
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.backbones.weight_files import read_weight_file
@@ -45,7 +46,7 @@ class FileOptions(DataOptions):
         How its images were standardised.
     classes : str, Path or None
         A text file with the class names in the order of the head's outputs, one a line; None: alphabetical.
-    sr, clip_s, width, channels
+    sr, clip_s, width, features
         Of its images, as in `FitOptions`.
     """
 
@@ -58,7 +59,7 @@ class FileOptions(DataOptions):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
-    channels: Literal["windows", "copy"] = "windows"
+    features: Features = "log-mel3"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,7 +219,7 @@ def _open_file(
     missing = [name for name, value in wanted.items() if value is None]
     if missing or options.backbone is None or options.fold is None:
         raise ParameterError(f"{path} is a bare weight file: it needs {', '.join(missing)} as well")
-    about = (*(field.name for field in dataclasses.fields(DataOptions)), "sr", "clip_s", "width", "channels")
+    about = (*(field.name for field in dataclasses.fields(DataOptions)), "sr", "clip_s", "width", "features")
     found = load_material(FitOptions(data=data, **{name: getattr(options, name) for name in about}), progress=progress)
     same = material is not None and material.dataset.content_hash == found.dataset.content_hash
     material = material if material is not None and same and material.settings == found.settings else found

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tlprobe.audio.logmel import ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.backbones.partition import Partition
 from tlprobe.train.recipe import Recipe
 

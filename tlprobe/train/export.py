@@ -2,7 +2,7 @@
 
 A state dict under the original names loads into the plain network of torchvision or timm with ``strict=True``;
 what the names do not say (classes, images, standardisation) goes into a JSON file beside it. An ONNX file takes
-raw log-mel images: its standardisation is inside.
+raw images: its standardisation is inside.
 """
 
 import io
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save as save_safetensors
 from torch import nn
 
-from tlprobe.audio.logmel import LOG_OFFSET, WINDOWS_MS
+from tlprobe.audio.settings import LOG_OFFSET, Features
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import EFFICIENTNET_LITE0_IN_TIMM
 from tlprobe.backbones.timm_models import PREFIX
@@ -34,6 +34,14 @@ _log = logging.getLogger(__name__)
 _NO_AUX = ("googlenet", "inception_v3")
 _ONNX_OPSET = 18
 _ONNX_TOLERANCE = 1e-4  # of a logit, between PyTorch and onnxruntime
+_LOG_MEL = f"natural log of (mel power + {LOG_OFFSET:g}), HTK mels without area norm"
+_VALUES: dict[Features, str] = {
+    "log-mel3": _LOG_MEL,
+    "log-mel": _LOG_MEL,
+    "log-spec": f"natural log of (power + {LOG_OFFSET:g}), 0 Hz to sr/2, then resized to the rows",
+    "mfcc": f"orthonormal DCT-II, along frequency, of: {_LOG_MEL}",
+    "gammatone": f"natural log of (power + {LOG_OFFSET:g}) behind ERB-spaced gammatone filters from 50 Hz on",
+}
 
 
 def export(
@@ -127,7 +135,7 @@ class _FromRawImages(nn.Module):
 
 
 def onnx_bytes(model: BlockedCNN, *, standardise: Standardiser) -> bytes:
-    """Return a network as an ONNX file: ``images`` (batch, 3, n_mels, width), raw log-mel -> ``logits``.
+    """Return a network as an ONNX file: ``images`` (batch, 3, n_mels, width), raw -> ``logits``.
 
     The file is run, on images of the scale of the training's, before it is handed out.
 
@@ -195,10 +203,12 @@ def _describe(run: Run, *, state: StateName | int, to: str, file: Path) -> dict[
     config, result = run.config, run.record.rows[0]
     library, call = constructor_of(config.backbone, n_classes=len(config.classes))
     image = config.image.model_dump(mode="json")
-    pairs = WINDOWS_MS[:1] * 3 if config.image.channels == "copy" else WINDOWS_MS
+    pairs = config.image.windows_ms
+    pairs = pairs if len(pairs) == 3 else pairs * 3
     loader = "safetensors.torch.load_file" if file.suffix == ".safetensors" else "torch.load"
+    raw = f"raw {config.image.features} images, the standardisation is inside"
     how = {
-        "input": "raw log-mel images, the standardisation is inside" if to == "onnx" else "standardised images",
+        "input": raw if to == "onnx" else "standardised images",
         "standardise": {"mean": run.standardise.mean, "std": run.standardise.std},
     }
     if to != "onnx":
@@ -218,7 +228,7 @@ def _describe(run: Run, *, state: StateName | int, to: str, file: Path) -> dict[
             "windows_ms": [window for window, _ in pairs],
             "hops_ms": [hop for _, hop in pairs],
             "n_fft": config.image.n_fft,
-            "values": f"natural log of (mel power + {LOG_OFFSET:g}), HTK mels without area norm",
+            "values": _VALUES[config.image.features],
         },
         "init": config.init,
         "fold": config.fold,

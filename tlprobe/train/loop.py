@@ -68,7 +68,7 @@ class Trainer:
     setting : Setting
         Where.
     white_noise : torch.Tensor, optional
-        The log-mel image of white noise, where the recipe adds noise.
+        The image of white noise, where the recipe adds noise.
 
     Attributes
     ----------

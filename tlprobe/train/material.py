@@ -4,12 +4,13 @@ import dataclasses
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
-from tlprobe.audio.logmel import ImageSettings, LogMel
+from tlprobe.audio.image import ImageMaker
+from tlprobe.audio.settings import Features, ImageSettings
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, build
 from tlprobe.backbones.weights import StartingWeights, read_weights
@@ -20,7 +21,7 @@ from tlprobe.data.options import DataOptions
 from tlprobe.data.variants import load_variants
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.config import FitConfig
-from tlprobe.train.recipe import Recipe, load_recipe
+from tlprobe.train.recipe import Recipe, check_features, load_recipe
 from tlprobe.train.run import DataSource, Run
 
 __all__ = [
@@ -72,15 +73,15 @@ class Material:
         return (self.images, *self.variants)
 
     def noise_for(self, recipe: Recipe) -> torch.Tensor | None:
-        """Return the log-mel image ``(3, n_mels, width)`` of white noise of unit variance, always the same.
+        """Return the image ``(3, n_mels, width)`` of white noise of unit variance, always the same.
 
         None where the recipe adds no noise.
         """
         if recipe.noise_snr_db is None:
             return None
-        log_mel = LogMel(self.settings)
-        noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal(log_mel.n_samples)
-        return torch.from_numpy(log_mel(noise.astype(np.float32)))
+        image_maker = ImageMaker(self.settings)
+        noise = np.random.default_rng(derive_seed(0, "white noise")).standard_normal(image_maker.n_samples)
+        return torch.from_numpy(image_maker(noise.astype(np.float32)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,8 +113,8 @@ class FitOptions(DataOptions):
         Clip length; default: the longest clip, at most 30 s.
     width : int > 0, in columns, optional
         Image width; default: 50 a second.
-    channels : {"windows", "copy"}
-        Three windows, or one spectrogram three times.
+    features : {"log-mel3", "log-mel", "log-spec", "mfcc", "gammatone"}
+        What an image shows, see `tlprobe.audio.image`.
     """
 
     data: Path | str | None = None
@@ -127,7 +128,7 @@ class FitOptions(DataOptions):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
-    channels: Literal["windows", "copy"] = "windows"
+    features: Features = "log-mel3"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +218,7 @@ def define(options: FitOptions) -> Definition:
         For wrong values, unusable data, unusable weights.
     """
     recipe = load_recipe(options.recipe, changes=options.changes)
+    check_features(recipe, options.features)
     dataset, source, settings = _open(options)
     dataset.split(options.fold)  # cheap checks first: the images may take minutes
     shape = (3, settings.n_mels, settings.width)
@@ -266,7 +268,7 @@ def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
     if dataset.note:
         _log.info("%s: %s", dataset.name, dataset.note)
     settings = default_settings(
-        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, channels=options.channels
+        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, features=options.features
     )
     where = str(path.resolve()) if path is not None else None
     source = DataSource(path=where, options=how, **dataset.describe())

@@ -11,12 +11,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from tlprobe.audio.settings import FEATURES, Features
 from tlprobe.data.augment import Augmentation, refuse_switch
 from tlprobe.errors import ParameterError
 
-__all__ = ["RECIPES", "Recipe", "explain_validation", "load_recipe", "load_yaml"]
+__all__ = ["RECIPES", "Recipe", "check_features", "explain_validation", "load_recipe", "load_yaml"]
 
 RECIPES = ("quick", "paper", "paper-scratch")
+
+_OF_LOG_POWER = ("gain_db", "noise_snr_db", "mel_shift", "freq_masks")  # freq_mask_rows goes with freq_masks
 
 _MAX_YAML_BYTES = 1 << 20  # a recipe is a page; a larger file is something else
 
@@ -167,6 +170,29 @@ def load_recipe(recipe: str | Path = "quick", *, changes: Mapping[str, Any] | No
         return Recipe(**values)
     except ValidationError as error:
         raise ParameterError(f"recipe {recipe}: {explain_validation(error, choices=Recipe.model_fields)}") from error
+
+
+def check_features(recipe: Recipe, features: Features) -> None:
+    """Refuse augmentation that means nothing for images of coefficients.
+
+    Gain and noise are sums of power, and a shift or a mask along frequency needs rows that are frequencies.
+
+    Raises
+    ------
+    ParameterError
+        If `features` are ``mfcc`` and the recipe uses one of these; all of them are named.
+    """
+    if features != "mfcc":
+        return
+    defaults = Recipe.model_fields
+    used = {name: getattr(recipe, name) for name in _OF_LOG_POWER if getattr(recipe, name) != defaults[name].default}
+    if used:
+        given = ", ".join(f"{name}={value:g}" for name, value in used.items())
+        others = ", ".join(name for name in FEATURES if name != features)
+        raise ParameterError(
+            f"features={features} has coefficients as rows, which {given} of the recipe cannot change in a way that "
+            f"means anything; turn that off, or take {others}"
+        )
 
 
 def explain_validation(error: ValidationError, *, choices: Iterable[str] = ()) -> str:

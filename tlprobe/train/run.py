@@ -53,7 +53,7 @@ __all__ = [
     "state_bytes",
 ]
 
-RUN_SCHEMA = 3
+RUN_SCHEMA = 4
 """Version of the layout of a run directory; a reader refuses another one."""
 
 StateName = Literal["init", "weights", "best"]

@@ -60,7 +60,7 @@ class EagerStep:
         Parameters
         ----------
         images : torch.Tensor [shape=(batch, 3, n_mels, width)]
-            Raw log-mel images.
+            Raw images.
         draws : mapping of str to torch.Tensor
             Of `tlprobe.data.augment.draw`, for these clips.
         target : torch.Tensor [shape=(batch,), int64]
