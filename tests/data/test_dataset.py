@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tlprobe.data.dataset import Clip, Dataset, inside, list_errors
-from tlprobe.errors import DataError, ParameterError
+from tlprobe.data.dataset import Clip, Dataset, inside
+from tlprobe.errors import DataError, ParameterError, list_errors
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_hash_knows_content_label_fold_and_path_but_not_the_place(dataset, tmp_p
         return dataclasses.replace(dataset, clips=clips).content_hash
 
     before = dataset.content_hash
-    assert dataset.describe() == {"name": "set", "n_clips": 5, "hash": before}
+    assert dataset.describe() == {"name": "set", "n_clips": 5, "hash": before, "split": "official", "n_skipped": 0}
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in dataset.paths:

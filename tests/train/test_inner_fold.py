@@ -32,7 +32,7 @@ def test_three_folds_are_told_apart(inner_run, tiny_options, monkeypatch, tmp_pa
     folds = [{dataset.clips[i].fold for i in part} for part in (split.train_index, split.inner_index)]
     held_out = {dataset.clips[i].fold for i in split.held_out_index}
     assert held_out == {run.config.fold}
-    assert folds[1] == {run.config.inner_fold} == {dataset.next_fold(run.config.fold)}
+    assert folds[1] == {run.config.inner_fold} == {dataset.inner_fold(run.config.fold, wanted=True)}
     assert folds[0] == set(dataset.folds) - held_out - folds[1]
     assert run.record.rows[0]["n_train"] == len(split.train_index)
     assert len(split.train_index) + len(split.inner_index) + len(split.held_out_index) == len(dataset.clips)
@@ -75,5 +75,5 @@ def test_two_folds_are_too_few(tiny_options, tmp_path, monkeypatch):
 
 def test_after_the_last_fold_comes_the_first(tiny_run):
     dataset = tiny_run.source.open()
-    assert dataset.next_fold(dataset.folds[-1]) == dataset.folds[0]
-    assert dataset.next_fold(dataset.folds[0]) == dataset.folds[1]
+    assert dataset.inner_fold(dataset.folds[-1], wanted=True) == dataset.folds[0]
+    assert dataset.inner_fold(dataset.folds[0], wanted=True) == dataset.folds[1]

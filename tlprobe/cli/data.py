@@ -22,6 +22,36 @@ Where = Annotated[Path, typer.Argument(metavar="PATH", help="The data set.", sho
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes at a time. [default: one a core]")]
 
 
+@data_app.command(name="list")
+def list_known(*, debug: Debug = False) -> None:
+    """List the data sets that are known, how they look, and how to get them."""
+    from tlprobe.data.known import KNOWN
+
+    for known in KNOWN.values():
+        folds = f"{known.n_folds} folds" if known.n_folds is not None else "splits by --data-split"
+        got = "by hand" if known.archive.url is None else f"tlprobe data fetch {known.name}"
+        counts = f"{known.n_clips:>5} clips, {known.n_classes} classes, {folds}"
+        typer.echo(f"{known.name:<14} {counts}; {known.licence}; {got}")
+        typer.echo(f"{'':<14} {known.layout}; {known.reference}")
+    own = "a folder with one sub-folder a class, a .csv, .tsv or .parquet table, or names by --label-regex"
+    typer.echo(f"{'own data':<14} {own}")
+
+
+@data_app.command()
+def fetch(
+    *,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="See tlprobe data list.", show_default=False)],
+    to: Annotated[Path, typer.Option(help="Folder that gets the archive and the data set.")] = Path("data"),
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Download a data set, or unpack an archive that was put into --to by hand; goes on where it stopped."""
+    progress = begin(quiet=quiet)
+    from tlprobe.data.fetch import fetch
+
+    typer.echo(f"{name}: {fetch(name, to, progress=progress)}")
+
+
 @data_app.command()
 @data_options
 def info(

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tlprobe.data.facts import file_hashes
-from tlprobe.errors import ParameterError, list_errors
+from tlprobe.errors import ParameterError
 
-__all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "list_errors"]
+__all__ = ["Clip", "Dataset", "DatasetDescription", "inside"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ class DatasetDescription(TypedDict):
     name: str
     n_clips: int
     hash: str
+    split: str
+    n_skipped: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Dataset:
         Folds that may be held out; None: each of them. A single split has one, and the other clips are trained on.
     validation_fold : int or None
         A fold that is never trained on and on which choices are made, where the split has one.
+    n_skipped : int
+        Clips that were left out because their recordings cannot be used.
     """
 
     name: str
@@ -86,6 +90,7 @@ class Dataset:
     prescribed: bool = True
     scored_folds: tuple[int, ...] | None = None
     validation_fold: int | None = None
+    n_skipped: int = 0
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -103,15 +108,27 @@ class Dataset:
         """The folds that may be held out, rising."""
         return self.scored_folds or tuple(sorted({clip.fold for clip in self.clips}))
 
-    def next_fold(self, fold: int) -> int:
-        """Return the fold on which choices are made for `fold`: the one after it, the first after the last.
+    def inner_fold(self, fold: int, *, wanted: bool) -> int | None:
+        """Return the fold that is neither trained on nor scored, where choices are made for `fold`.
+
+        Parameters
+        ----------
+        fold : int
+            Held out.
+        wanted : bool
+            Whether one was asked for. A split that has a validation part keeps it out of training in any case.
+
+        Returns
+        -------
+        inner_fold : int or None
+            The validation part; else the fold after `fold`, the first after the last; None where not wanted.
 
         Raises
         ------
         ParameterError
             If there are fewer than three folds: then nothing would be left to train on.
         """
-        if self.validation_fold is not None:
+        if self.validation_fold is not None or not wanted:
             return self.validation_fold
         if len(self.folds) < 3:
             raise ParameterError(f"{self.name} has {len(self.folds)} folds; an inner fold needs at least 3")
@@ -171,8 +188,14 @@ class Dataset:
         return digest.hexdigest()
 
     def describe(self) -> DatasetDescription:
-        """Return the name, clip count and content hash that a record carries."""
-        return {"name": self.name, "n_clips": len(self.clips), "hash": self.content_hash}
+        """Return the name, clip count, content hash and split that a record carries."""
+        return {
+            "name": self.name,
+            "n_clips": len(self.clips),
+            "hash": self.content_hash,
+            "split": self.split_name,
+            "n_skipped": self.n_skipped,
+        }
 
 
 def inside(folder: Path, name: str) -> Path | None:

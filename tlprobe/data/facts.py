@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tlprobe.audio.load import AudioInfo, info
+from tlprobe.audio.load import AudioInfo, decode, info
 from tlprobe.errors import DataError, list_errors
 from tlprobe.files import cache_root, sha256_file, write_atomic
 
-__all__ = ["file_hashes", "forget", "headers"]
+__all__ = ["file_hashes", "forget", "headers", "unusable"]
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +58,12 @@ def headers(root: Path, names: Sequence[str]) -> tuple[AudioInfo, ...]:
     return _looked_up(root, names, "header", read=info, pack=pack, unpack=unpack)
 
 
+def unusable(root: Path, names: Sequence[str]) -> dict[str, str]:
+    """Decode recordings to their end and return why some cannot be used, by path; parameters as in `file_hashes`."""
+    found = _looked_up(root, names, "unusable", read=_decoded, pack=str, unpack=str)
+    return {name: reason for name, reason in zip(names, found, strict=True) if reason}
+
+
 def forget(root: Path) -> None:
     """Forget all that is known of a folder's files, so that each is read again."""
     _store(root).unlink(missing_ok=True)
@@ -68,6 +74,15 @@ def _hash(path: Path) -> str:
         return sha256_file(path)
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _decoded(path: Path) -> str:
+    """Return why a recording cannot be used, or nothing."""
+    try:
+        decode(path)
+    except DataError as error:
+        return str(error)
+    return ""
 
 
 def _looked_up(

@@ -1,6 +1,7 @@
 """Find out how a data folder is laid out, and which image settings suit it."""
 
 import dataclasses
+import logging
 import os
 from collections import Counter
 from pathlib import Path
@@ -11,7 +12,7 @@ from tlprobe.audio.load import UNCHECKED_FORMATS, is_utf8
 from tlprobe.audio.settings import Features, ImageSettings
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.esc50 import META, read_esc50
-from tlprobe.data.facts import headers
+from tlprobe.data.facts import headers, unusable
 from tlprobe.data.folder import read_folder
 from tlprobe.data.gtzan import GTZAN_SPLITS, gtzan_folder, read_gtzan
 from tlprobe.data.named import read_named
@@ -20,9 +21,11 @@ from tlprobe.data.table import TABLE_SUFFIXES, read_table
 from tlprobe.data.urbansound8k import META as US8K_META
 from tlprobe.data.urbansound8k import read_urbansound8k
 from tlprobe.data.windows import cut_windows
-from tlprobe.errors import DataError, ParameterError
+from tlprobe.errors import DataError, ParameterError, list_errors
 
 __all__ = ["CLIP_S_MAX", "COLUMNS_PER_S", "default_settings", "open_dataset"]
+
+_log = logging.getLogger(__name__)
 
 CLIP_S_MAX = 30.0  # seconds; the longest default, GTZAN's
 COLUMNS_PER_S = 50  # the paper's 250 columns for 5 s and 1500 for 30 s
@@ -60,6 +63,8 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
         dataset = _read(path, options)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
+    if options.on_error == "skip":
+        dataset = _without_unusable(dataset)
     if options.window_s is not None:
         names = list(dict.fromkeys(clip.path for clip in dataset.clips))
         lengths = {name: header.duration_s for name, header in zip(names, headers(dataset.root, names), strict=True)}
@@ -71,6 +76,23 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     n = sum(formats[name] for name in unchecked)
     note = f"{n} recordings are in {', '.join(unchecked)}, where a cut file goes unnoticed"
     return dataclasses.replace(dataset, note="; ".join(filter(None, (dataset.note, note))))
+
+
+def _without_unusable(dataset: Dataset) -> Dataset:
+    """Leave out clips whose recordings cannot be used, and say which."""
+    reasons = unusable(dataset.root, list(dict.fromkeys(clip.path for clip in dataset.clips)))
+    if not reasons:
+        return dataset
+    kept = tuple(clip for clip in dataset.clips if clip.path not in reasons)
+    if len({clip.fold for clip in kept}) < 2 or len({clip.label for clip in kept}) < 2:
+        raise DataError(f"too little is left of {dataset.root}: {list_errors(list(reasons.values()))}")
+    _log.warning("%s: skipped, %s", dataset.name, list_errors(list(reasons.values())))
+    return dataclasses.replace(
+        dataset,
+        clips=kept,
+        classes=tuple(sorted({clip.label for clip in kept})),
+        n_skipped=len(dataset.clips) - len(kept),
+    )
 
 
 def _read(path: Path, options: DataOptions) -> Dataset:

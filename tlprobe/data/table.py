@@ -136,10 +136,10 @@ def _rows(file: Path) -> tuple[list[Row], str]:
 
 def _parquet_rows(file: Path) -> list[Row]:
     try:
-        import pyarrow.parquet as parquet  # type: ignore[import-not-found,unused-ignore]
+        import pyarrow.parquet as parquet
     except ImportError as error:
         raise ParameterError(f"{file} needs pyarrow: pip install 'tlprobe[parquet]', or write it as CSV") from error
-    from pyarrow import ArrowException  # type: ignore[import-not-found,unused-ignore]
+    from pyarrow import ArrowException
 
     try:
         table = parquet.read_table(file)

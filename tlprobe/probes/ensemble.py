@@ -121,7 +121,7 @@ def ensemble(
         "no_soup": no_soup,
     }
     about = provenance(
-        data={"name": first.source.name, "n_clips": first.source.n_clips, "hash": first.source.hash},
+        data=first.source.describe(),
         device=str(where) if mixed is not None else None,
     )
     return Record("ensemble", params, [row], about, {"probabilities": together.probabilities})

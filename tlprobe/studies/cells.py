@@ -137,10 +137,11 @@ def _table(plan: Plan) -> list[_Cell]:
 
 
 def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scores]], dict[str, str], dict[str, Any]]:
-    """Return each run's scores by rule and clip, each clip's recording, and what the data set is."""
+    """Return each run's scores by rule and clip, each clip's recording, and what the data set is, with its leaks."""
     scores: dict[str, dict[Rule, Scores]] = {}
     group_of: dict[str, str] = {}
     about: dict[str, Any] = {}
+    n_leaked: dict[int, int] = {}
     for name in names:
         run = Run.load(trials / name)
         held_out = run.held_out()
@@ -148,8 +149,9 @@ def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scor
             rule: dict(zip(held_out.clips, map(float, held_out.scores(rule)), strict=True)) for rule in RULES
         }
         group_of |= zip(held_out.clips, held_out.groups, strict=True)
-        about = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
-    return scores, group_of, about
+        about = {**run.source.describe()}
+        n_leaked[run.config.fold] = run.record.rows[0]["n_leaked"]
+    return scores, group_of, about | {"n_leaked": sum(n_leaked.values())}
 
 
 def _by_clip(runs: Sequence[Scores], clips: Sequence[str]) -> npt.NDArray[np.float64]:

@@ -57,6 +57,5 @@ def pretrained_vs_random(runs: Sequence[Run]) -> Record:
             accuracies = [epoch["held_out_accuracy"] for epoch in result.params["history"]]
             curves.append({"run": run.name, "treatment": row["treatment"], "held_out_accuracy": accuracies})
     first = runs[0]
-    data = {"name": first.source.name, "n_clips": first.source.n_clips, "hash": first.source.hash}
     params = {"recipe": first.config.recipe.model_dump(mode="json"), "curves": curves}
-    return Record("pretrained_vs_random", params, rows, provenance(data=data))
+    return Record("pretrained_vs_random", params, rows, provenance(data=first.source.describe()))

@@ -96,7 +96,7 @@ def plan_study(study: Study) -> Plan:
         folds = definition.dataset.folds if study.folds == "all" else study.folds
         for fold in folds:
             definition.dataset.split(fold)
-            inner_folds[fold] = definition.dataset.next_fold(fold) if study.inner_fold else None
+            inner_folds[fold] = definition.dataset.inner_fold(fold, wanted=study.inner_fold)
         bases[network, init] = (definition.config, options)
         block_names[network] = definition.model.block_names
     grid: dict[tuple[str, str, Point], None] = {}

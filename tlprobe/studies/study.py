@@ -129,7 +129,7 @@ def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None =
         run, reason, result = _read(trials / trial.name)
         reason = reason or failed.get(trial.name)
         if run is not None:
-            source = {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
+            source = {**run.source.describe()}
         status = "finished" if run is not None else "missing" if reason is None else "failed"
         config = trial.config
         for start, point in trial.points:
@@ -180,6 +180,7 @@ _RESULTS = (
     "inner_chosen_accuracy",
     "n",
     "n_train",
+    "n_leaked",
     "ci_low",
     "ci_high",
     "n_weights",

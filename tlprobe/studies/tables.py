@@ -107,6 +107,10 @@ def about_data(record: Record) -> str:
     """Say in a few words on what a record's numbers were measured: clips, rate, folds, seeds, epochs."""
     data: Mapping[str, Any] = record.provenance.get("data") or {}
     parts = [str(data.get("name", "unknown data")), f"{data.get('n_clips', '?')} clips"]
+    if split := data.get("split"):
+        parts.append(f"split: {split}")
+    if n_leaked := data.get("n_leaked"):
+        parts.append(f"{n_leaked} held-out clips share a sound with the training part")
     params = record.params
     if "image" in params:
         parts.append(f"{params['image']['sr'] / 1000:g} kHz")

@@ -81,7 +81,7 @@ def search_record(study: optuna.Study, search: Search, plan: Plan) -> Record:
         "importance_n": sum(row["state"] == "complete" for row in rows),
         "why_no_importance": why_none,
     }
-    data = None if run is None else {"name": run.source.name, "n_clips": run.source.n_clips, "hash": run.source.hash}
+    data = None if run is None else run.source.describe()
     return Record("tune", params, rows, provenance(data=data, optuna=version("optuna")))
 
 

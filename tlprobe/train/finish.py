@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from tlprobe.data.leaks import leaked_clips
 from tlprobe.manifest import entry_of
 from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record, provenance
@@ -71,6 +72,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "inner_chosen_accuracy": _mean(held_out.scores("inner_chosen")),
         "n": n,
         "n_train": len(split.train_index),
+        "n_leaked": len(leaked_clips(dataset, material.leaks, config.fold)),
         "n_padded": material.images.n_padded,
         "n_cropped": material.images.n_cropped,
         "n_silent": material.images.n_silent,

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.data.leaks import check_leaks
 from tlprobe.data.loader import Standardiser, channel_statistics
 from tlprobe.data.stored_views import draw_views
 from tlprobe.files import lock_folder
@@ -161,6 +162,8 @@ def fit_network(
             require_kept(out, keep, reached=config.recipe.epochs, epochs=config.recipe.epochs)
             _log.info("%s is finished; nothing to do", out)
             return Run.load(out)
+        allow = material.source.options.allow_leaks
+        check_leaks(material.dataset, config.fold, leaks=material.leaks, allow=allow)
         if processes.rank > 0:
             saved = load_state(out)
         split = _split(config, material, saved=saved, source=out / "config.json")

@@ -16,6 +16,8 @@ from tlprobe.backbones.registry import DEFAULT_BACKBONE, build
 from tlprobe.backbones.weights import StartingWeights, read_weights
 from tlprobe.data.cache import Images, load_images
 from tlprobe.data.dataset import Dataset
+from tlprobe.data.known_leaks import known_leaks
+from tlprobe.data.leaks import Leak
 from tlprobe.data.open import default_settings, open_dataset
 from tlprobe.data.options import DataOptions
 from tlprobe.data.variants import load_variants
@@ -54,6 +56,8 @@ class Material:
         One a clip.
     variants : tuple of Images
         Stored variants of the same clips, for training alone.
+    leaks : tuple of Leak
+        Sounds in several folds; looked for where something is trained.
     """
 
     dataset: Dataset
@@ -61,6 +65,7 @@ class Material:
     settings: ImageSettings
     images: Images
     variants: tuple[Images, ...] = ()
+    leaks: tuple[Leak, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -205,8 +210,13 @@ def reload_material(
     dataset = run.source.open(Path(data) if data is not None else None)
     settings, recipe = run.config.image, run.config.recipe
     images = load_images(dataset, settings, progress=progress)
-    variants = _variants(dataset, settings, recipe, source=run.source, progress=progress) if to_train else ()
-    return Material(dataset=dataset, source=run.source, settings=settings, images=images, variants=variants)
+    if not to_train:
+        return Material(dataset=dataset, source=run.source, settings=settings, images=images)
+    variants = _variants(dataset, settings, recipe, source=run.source, progress=progress)
+    leaks = known_leaks(dataset, progress=progress)
+    return Material(
+        dataset=dataset, source=run.source, settings=settings, images=images, variants=variants, leaks=leaks
+    )
 
 
 def define(options: FitOptions) -> Definition:
@@ -233,7 +243,7 @@ def define(options: FitOptions) -> Definition:
         init=starting.init,
         init_digest=starting.digest,
         fold=options.fold,
-        inner_fold=dataset.next_fold(options.fold) if options.inner_fold else None,
+        inner_fold=dataset.inner_fold(options.fold, wanted=options.inner_fold),
         seed=options.seed,
         treatment="random" if starting.state is None else "full",
         data_hash=dataset.content_hash,
@@ -256,7 +266,10 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
     dataset, settings, source = found.dataset, found.config.image, found.source
     images = load_images(dataset, settings, progress=progress)
     variants = _variants(dataset, settings, found.config.recipe, source=source, progress=progress)
-    material = Material(dataset=dataset, source=source, settings=settings, images=images, variants=variants)
+    leaks = known_leaks(dataset, progress=progress)
+    material = Material(
+        dataset=dataset, source=source, settings=settings, images=images, variants=variants, leaks=leaks
+    )
     return Prepared(config=found.config, material=material, starting=found.starting, model=found.model)
 
 

@@ -28,7 +28,7 @@ from safetensors.torch import load, save
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
-from tlprobe.data.dataset import Dataset
+from tlprobe.data.dataset import Dataset, DatasetDescription
 from tlprobe.data.loader import Standardiser
 from tlprobe.data.open import open_dataset
 from tlprobe.data.options import DataOptions
@@ -69,7 +69,7 @@ class DataSource:
         The data set's folder on the machine that trained; None for the built-in clips.
     options : DataOptions
         How it was read.
-    name, n_clips, hash
+    name, n_clips, hash, split, n_skipped
         See `Dataset.describe`.
     """
 
@@ -78,6 +78,18 @@ class DataSource:
     name: str
     n_clips: int
     hash: str
+    split: str
+    n_skipped: int
+
+    def describe(self) -> DatasetDescription:
+        """Return what `Dataset.describe` returned when the run was made."""
+        return {
+            "name": self.name,
+            "n_clips": self.n_clips,
+            "hash": self.hash,
+            "split": self.split,
+            "n_skipped": self.n_skipped,
+        }
 
     def open(self, path: Path | None = None) -> Dataset:
         """Open the data set again, from `path` where it has moved.
