@@ -54,7 +54,14 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     for number, (row, picture) in enumerate(zip(shown, seen, strict=True)):
         ax = figure.add_subplot(grid[divmod(number, _COLUMNS)])
         mappable = ax.imshow(
-            picture, origin="lower", aspect="auto", cmap="cividis", vmin=low, vmax=high, extent=(0, clip_s, 0, 1)
+            picture,
+            origin="lower",
+            aspect="auto",
+            cmap="cividis",
+            vmin=low,
+            vmax=high,
+            extent=(0, clip_s, 0, 1),
+            interpolation="none",  # a PDF then holds the picture's own pixels, a tenth of the bytes
         )
         ax.set_title(f"{readable(row['label'], limit=17)} ({row['n']})", fontsize=NOTE_PT, loc="left", pad=2)
         ax.set_yticks([])
