@@ -36,7 +36,7 @@ def _tiny_clip(label: str, rng: np.random.Generator) -> np.ndarray:
 def tiny_data(tmp_path_factory) -> Path:
     """A folder data set: 3 classes of 10 clips, 0.8 s at 8 kHz; read_folder deals them into 5 folds."""
     root = tmp_path_factory.mktemp("data") / "tiny"
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)  # 0 draws two tones of one pitch: near copies, in two folds
     for label in TINY_CLASSES:
         (root / label).mkdir(parents=True)
         for i in range(10):

@@ -25,6 +25,7 @@ def test_info_says_what_is_there(cli, folder, tmp_path):
     assert "silent: 1 (low/0.wav)" in lines
     assert "classes: 10 to 10 clips each" in lines
     assert any(line.split()[:3] == ["noise", "10", "clips,"] for line in lines)
+    assert not any("in folds" in line for line in lines)
     record = json.loads((tmp_path / "about" / "record.json").read_text())
     assert [row["n_silent"] for row in record["rows"]] == [0, 1, 0]
     assert (tmp_path / "about" / "data_info.png").stat().st_size > 0

@@ -7,6 +7,7 @@ import soundfile
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.data.info import PICTURE_SHAPE, _reduced, data_info
+from tlprobe.data.leaks import find_leaks
 from tlprobe.data.verify import verify
 
 SR = 8000
@@ -51,7 +52,14 @@ def test_counts_of_the_set(record):
     assert params["duration_s"] == pytest.approx(1 + 2 + 0.25 + 2 + 1)
     assert params["noted"] == {"channels cancel": ["b1.wav"], "silent": ["b2.wav"]}
     assert params["n_unusable"] == 1
+    assert params["leaks"] is None
     assert "b3.wav is no recording" in params["unusable"][0]
+
+
+def test_leaks_are_listed_by_their_clips(dataset):
+    verdicts = verify(dataset.paths, jobs=1, progress=False)
+    leaks = data_info(dataset, verdicts, SETTINGS, leaks=find_leaks(dataset)).params["leaks"]
+    assert leaks == [{"kind": "source", "folds": [1, 2], "clips": ["a1.wav", "a2.flac"]}]
 
 
 def test_a_row_a_class(record):

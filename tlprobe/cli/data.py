@@ -69,19 +69,25 @@ def info(
     progress = begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.data.info import data_info
+    from tlprobe.data.known_leaks import known_leaks
     from tlprobe.data.open import default_settings, open_dataset
     from tlprobe.data.verify import verify
 
     dataset = open_dataset(where, _options(given))
-    if out is None:
-        record = data_info(dataset, verify(dataset.paths, jobs=jobs, progress=progress), default_settings(dataset))
+
+    def describe() -> "Record":
+        verdicts = verify(dataset.paths, jobs=jobs, progress=progress)
+        all_sound = all(verdict.error is None for verdict in verdicts)
+        leaks = known_leaks(dataset, jobs=jobs, progress=progress) if all_sound else None
+        record = data_info(dataset, verdicts, default_settings(dataset), leaks=leaks, seed=seed)
         _say(record)
+        return record
+
+    if out is None:
+        describe()
         return
     with claimed("data_info", out, overwrite=overwrite, where=where, seed=seed, **given) as claim:
-        verdicts = verify(dataset.paths, jobs=jobs, progress=progress)
-        record = data_info(dataset, verdicts, default_settings(dataset), seed=seed)
-        _say(record)
-        claim.deliver(record)
+        claim.deliver(describe())
 
 
 @data_app.command()
@@ -172,6 +178,11 @@ def _say(record: "Record") -> None:
         typer.echo(f"{title or name}: {counted}")
     for note, files in about["noted"].items():
         typer.echo(f"{note}: {len(files)} ({', '.join(files[:3])}{', ...' if len(files) > 3 else ''})")
+    for leak in about["leaks"] or ():
+        folds = ", ".join(map(str, leak["folds"]))
+        typer.echo(f"in folds {folds}, {leak['kind']}: {', '.join(leak['clips'][:4])}")
+    if about["leaks"] is None:
+        typer.echo("sounds in several folds were not looked for: not all recordings can be used")
     for error in about["unusable"]:
         typer.echo(f"cannot be used: {error}")
     counts = [row["n"] for row in record.rows]

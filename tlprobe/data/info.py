@@ -13,6 +13,7 @@ import numpy as np
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.cache import images_of
 from tlprobe.data.dataset import Clip, Dataset
+from tlprobe.data.leaks import Leak
 from tlprobe.data.verify import Verdict
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.records import Record, provenance
@@ -23,7 +24,14 @@ PICTURE_SHAPE = (64, 100)
 """Rows and columns that a class's spectrogram is averaged to, at most: it is looked at, not computed with."""
 
 
-def data_info(dataset: Dataset, verdicts: Sequence[Verdict], settings: ImageSettings, *, seed: int = 0) -> Record:
+def data_info(
+    dataset: Dataset,
+    verdicts: Sequence[Verdict],
+    settings: ImageSettings,
+    *,
+    leaks: Sequence[Leak] | None = None,
+    seed: int = 0,
+) -> Record:
     """Describe a data set, with a spectrogram a class.
 
     Parameters
@@ -33,6 +41,8 @@ def data_info(dataset: Dataset, verdicts: Sequence[Verdict], settings: ImageSett
         Of its files, see `tlprobe.data.verify.verify`.
     settings : ImageSettings
         How clips become images.
+    leaks : sequence of Leak, optional
+        Sounds in several folds, see `tlprobe.data.known_leaks`; None: not looked for.
     seed : int
         Draws the clip that stands for a class, among those that can be used and are not silent.
 
@@ -42,8 +52,8 @@ def data_info(dataset: Dataset, verdicts: Sequence[Verdict], settings: ImageSett
         One row a class: ``label``, ``n`` clips, ``share`` of all, ``n_groups``, ``duration_s`` (all together),
         ``shortest_s``, ``median_s``, ``longest_s``, ``n_unusable``, ``n_silent``, ``n_noted``, ``clip`` (the one that
         is drawn) and ``array_index`` of its picture, None without one. ``params`` count folds, rates, channels,
-        formats and notes over the whole set, and list what is noted. The array ``spectrogram`` is
-        ``(n_classes, n_rows, n_columns)``, the image's first channel.
+        formats and notes over the whole set, and list what is noted and the clips of each leak, None where leaks were
+        not looked for. The array ``spectrogram`` is ``(n_classes, n_rows, n_columns)``, the image's first channel.
     """
     found = {verdict.path: verdict for verdict in verdicts}
     by_label: dict[str, list[Clip]] = {label: [] for label in dataset.classes}
@@ -78,6 +88,12 @@ def data_info(dataset: Dataset, verdicts: Sequence[Verdict], settings: ImageSett
         "formats": _counted(f"{v.condition.format} {v.condition.subtype}" for v in usable if v.condition),
         "duration_s": float(sum(v.condition.header.duration_s for v in usable if v.condition)),
         "noted": _noted(dataset, verdicts),
+        "leaks": None
+        if leaks is None
+        else [
+            {"kind": leak.kind, "folds": list(leak.folds), "clips": [dataset.clips[i].path for i in leak.clips]}
+            for leak in leaks
+        ],
         "unusable": [verdict.error for verdict in verdicts if verdict.error is not None],
         "image": settings.model_dump(mode="json"),
         "seed": seed,
