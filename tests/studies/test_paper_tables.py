@@ -2,8 +2,10 @@
 
 import csv
 
+import numpy as np
 import pytest
 
+from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record
 from tlprobe.studies.members import pooled, together
 from tlprobe.studies.paper_tables import table_one, table_three, table_two
@@ -52,7 +54,18 @@ def ensemble(accuracy, *, fold=4, n=400, soup=0.8):
         "ci_low": 0.7,
         "ci_high": 0.9,
     }
-    return Record("ensemble", {"single": [{}] * 5, "fold": fold, "no_soup": None}, [row], {})
+    right = round(accuracy * n)
+    probabilities = np.tile(np.array([0.9, 0.1], np.float32), (n, 1))
+    params = {
+        "single": [{}] * 5,
+        "fold": fold,
+        "no_soup": None,
+        "classes": ["cat", "dog"],
+        "clips": [f"{fold}-{k}.wav" for k in range(n)],
+        "labels": ["cat"] * right + ["dog"] * (n - right),
+        "groups": [f"{fold}-{k}" for k in range(n)],
+    }
+    return Record("ensemble", params, [row], {}, {"probabilities": probabilities})
 
 
 def test_table_one(cells):
@@ -87,9 +100,9 @@ def test_table_two_and_three(cells, tmp_path):
     records = {("efficientnet_lite0", 4): ensemble(0.84)}
     table, rows = table_two(cells, pooled(records))
     first, dense = table.markdown().splitlines()[2:4]
-    assert first.startswith(
-        "| efficientnet_lite0 | ESC-50 | — | — | 80.0 ± 1.0 | 84.0 [80.1, 87.3] | 80.0 | 5 | 20.0 |"
-    )
+    low, high = accuracy_interval([1] * 336 + [0] * 64, range(400))  # 84 % of 400 clips, each of its own recording
+    interval = f"84.0 [{100 * low:.1f}, {100 * high:.1f}]"
+    assert first.startswith(f"| efficientnet_lite0 | ESC-50 | — | — | 80.0 ± 1.0 | {interval} | 80.0 | 5 | 20.0 |")
     assert dense == f"| densenet201 | ESC-50 | 91.2 ± 0.4 | 92.9 |{' — |' * 9}"
     table.save(tmp_path, numbers=rows)
     with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
@@ -115,7 +128,8 @@ def test_ensembles_are_pooled_over_folds_by_their_clips():
     row = pooled(records)["a"]
     assert row["accuracy"] == pytest.approx(0.825)
     assert (row["n"], row["members"], row["soup_accuracy"]) == (400, 5, None)
-    assert row["ci_low"] < 0.825 < row["ci_high"]
+    half = 1.96 * (0.825 * 0.175 / 400) ** 0.5  # of 400 independent recordings
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.825 - half, 0.825 + half), abs=0.005)
     both = together(records)
     assert [(row["backbone"], row["fold"], row["accuracy"]) for row in both.rows] == [("a", 1, 0.9), ("a", 2, 0.8)]
     assert len(both.params["single"]) == 10
