@@ -14,6 +14,7 @@ import time
 import pytest
 
 from tlprobe.errors import CheckpointError, ResourceError
+from tlprobe.train import states
 from tlprobe.train.states import KEPT, Saved, list_states, load_state, save_state
 
 SAVED = Saved(
@@ -163,6 +164,23 @@ def test_30_kills_while_saving_cost_the_state_in_progress_at_most(tmp_path):
             last = found.epoch
         assert len(list_states(tmp_path)) <= KEPT + 1
     assert last > 30  # they did save
+
+
+def test_what_kills_left_over_goes_before_a_new_state_is_written(tmp_path, monkeypatch):
+    """Else a process that is killed at each deletion would leave one more state at each start."""
+    first = save_state(tmp_path, SAVED)
+    for name in ("00004-000000", "00005-000000"):
+        shutil.copytree(first, first.with_name(name))
+    real, before = states.write_verified_folder, []
+
+    def write(folder, contents):
+        before.extend(path.name for path in list_states(tmp_path))
+        real(folder, contents)
+
+    monkeypatch.setattr(states, "write_verified_folder", write)
+    save_state(tmp_path, state(6))
+    assert before == ["00004-000000", "00005-000000"]
+    assert [folder.name for folder in list_states(tmp_path)] == ["00005-000000", "00006-000000"]
 
 
 def test_a_full_disk_leaves_the_earlier_states_whole(tmp_path):

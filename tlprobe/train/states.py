@@ -73,7 +73,9 @@ class Saved:
 
 
 def save_state(out: Path, saved: Saved) -> Path:
-    """Write a state, then delete all but the last two.
+    """Write a state, then delete all but the last two; what a killed call left beyond them goes first.
+
+    So there are never more than ``KEPT + 1``, however often a process is killed here.
 
     Parameters
     ----------
@@ -96,6 +98,7 @@ def save_state(out: Path, saved: Saved) -> Path:
         gone = "it has vanished" if not out.exists() else error.strerror
         raise ResourceError(f"cannot save the state of {out}: {gone or error}") from error
     folder = parent / f"{saved.epoch:05d}-{saved.step:06d}"
+    _delete_old(out)
     if folder.exists():  # of the same step; a resumed run may get here again, by way of a state that was refused
         shutil.rmtree(folder)
     progress = {
@@ -115,8 +118,7 @@ def save_state(out: Path, saved: Saved) -> Path:
     if saved.best is not None:
         contents[_BEST] = saved.best
     write_verified_folder(folder, contents)
-    for old in list_states(out)[:-KEPT]:
-        shutil.rmtree(old)
+    _delete_old(out)
     return folder
 
 
@@ -156,6 +158,11 @@ def load_state(out: Path) -> Saved | None:
 def discard_states(out: Path) -> None:
     """Delete all states of a run, one that was not finished writing included."""
     shutil.rmtree(out / _FOLDER, ignore_errors=True)
+
+
+def _delete_old(out: Path) -> None:
+    for old in list_states(out)[:-KEPT]:
+        shutil.rmtree(old)
 
 
 def _read(folder: Path) -> Saved:
