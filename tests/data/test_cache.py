@@ -262,7 +262,7 @@ def test_an_interrupt_ends_the_workers(dataset, tmp_path, as_processes, monkeypa
 
     def noted(self, target):
         real(self, target)
-        started.append(self._process)
+        started.append(self._process._process)
 
     def interrupted(_):
         raise KeyboardInterrupt
@@ -309,7 +309,7 @@ def test_workers_end_when_their_starter_is_killed(dataset, tmp_path):
         "target = render.Target(file, 0, ImageSettings(sr=16000, clip_s=0.5, width=25))\n"
         "worker = render._Process(target)\n"
         "worker.render([render.Item(0, Path(sys.argv[2]))])\n"
-        "print(worker._process.pid, flush=True); sys.stdin.read()\n"
+        "print(worker._process._process.pid, flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "x"), str(dataset.paths[0])]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

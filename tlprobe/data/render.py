@@ -8,11 +8,8 @@ the user's script, and they end when this process does.
 """
 
 import dataclasses
-import json
 import math
 import os
-import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Sequence
@@ -27,16 +24,16 @@ from tlprobe.audio.length import Fit, fit_length
 from tlprobe.audio.load import load
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
+from tlprobe.data.line_process import LineProcess
 from tlprobe.errors import DataError, ResourceError
 
-__all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "own_imports", "render_all", "write_image"]
+__all__ = ["PROCESSES_FROM", "Item", "Rendered", "Target", "image_of", "render_all", "write_image"]
 
 PROCESSES_FROM = 200
 """Clips from which on processes pay for their start; a varied clip counts for 50, as long as it takes."""
 
 _VARIED_COUNTS = 50
 _AT_A_TIME = 8
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,24 +199,12 @@ class _Workers:
         os.close(self._handle)
 
 
-def own_imports() -> dict[str, str]:
-    """Return the environment in which a worker imports what this process does, and no ``numpy.py`` beside the data."""
-    return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"}  # the latter from 3.11 on
-
-
 class _Process:
     """A worker process, `tlprobe.data.render_worker`."""
 
     def __init__(self, target: Target) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tlprobe.data.render_worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **_ONE_THREAD, **own_imports()},
-            start_new_session=True,  # Ctrl-C is for this process, which then ends the worker
-        )
-        self._say(
+        self._process = LineProcess("tlprobe.data.render_worker")
+        self._process.say(
             {"file": str(target.file), "offset": target.offset, "settings": target.settings.model_dump(mode="json")}
         )
 
@@ -227,33 +212,22 @@ class _Process:
         for item in items:
             variation = None if item.variation is None else dataclasses.asdict(item.variation)
             part = {"start_s": item.start_s, "end_s": item.end_s}
-            self._say({"row": item.row, "path": os.fspath(item.path), "variation": variation, **part})
+            self._process.say({"row": item.row, "path": os.fspath(item.path), "variation": variation, **part})
         return [self._answer(item) for item in items]
 
     def _answer(self, item: Item) -> Rendered:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait()
+        answer = self._process.answer()
+        if answer is None:
             raise ResourceError(
-                f"a worker process ended with code {code} at {item.path} (out of memory?); try fewer --jobs"
+                f"a worker process ended with code {self._process.code()} at {item.path} (out of memory?); "
+                "try fewer --jobs"
             )
-        answer = json.loads(line)
         if "os_error" in answer:
             raise OSError(*answer["os_error"])
         return Rendered(**answer)
-
-    def _say(self, message: dict[str, object]) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps(message) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it died: the answer that does not come says so
 
     def kill(self) -> None:
         self._process.kill()
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.communicate()  # closes the pipes and waits for its end
+        self._process.close()

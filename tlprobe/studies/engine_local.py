@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from tlprobe.data.render import own_imports
+from tlprobe.data.line_process import own_imports
 from tlprobe.errors import ResourceError, StoppedError, TlprobeError
 from tlprobe.studies.execute import Executor, Report
 from tlprobe.studies.plan import Plan, Planned

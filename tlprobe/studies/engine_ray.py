@@ -27,7 +27,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlprobe.data.render import own_imports
+from tlprobe.data.line_process import own_imports
 from tlprobe.errors import ParameterError, ResourceError, StoppedError, TlprobeError
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by, threads_each
 from tlprobe.studies.execute import Report

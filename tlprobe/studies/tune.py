@@ -21,7 +21,7 @@ from typing import Any
 import optuna
 from pydantic import ValidationError
 
-from tlprobe.data.render import own_imports
+from tlprobe.data.line_process import own_imports
 from tlprobe.errors import ParameterError, ResourceError, TlprobeError
 from tlprobe.files import lock_folder, write_atomic
 from tlprobe.records import Record
