@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from tlprobe.data.facts import file_hashes
 from tlprobe.errors import ParameterError
 
-__all__ = ["Clip", "Dataset", "DatasetDescription", "inside"]
+__all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "n_spread_groups"]
 
 _log = logging.getLogger(__name__)
 
@@ -196,6 +197,14 @@ class Dataset:
             "split": self.split_name,
             "n_skipped": self.n_skipped,
         }
+
+
+def n_spread_groups(clips: Iterable[Clip]) -> int:
+    """Return how many groups have clips in more than one fold."""
+    folds_of: dict[str, set[int]] = {}
+    for clip in clips:
+        folds_of.setdefault(clip.group, set()).add(clip.fold)
+    return sum(len(folds) > 1 for folds in folds_of.values())
 
 
 def inside(folder: Path, name: str) -> Path | None:

@@ -8,7 +8,7 @@ Reference: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, AC
 from pathlib import Path, PurePosixPath
 
 from tlprobe.data.csv_table import FOLD_DIGITS, FilesOf, fold_of, quoted, read_csv_table
-from tlprobe.data.dataset import Clip, Dataset
+from tlprobe.data.dataset import Clip, Dataset, n_spread_groups
 from tlprobe.errors import DataError, list_errors
 
 __all__ = ["META", "read_esc50"]
@@ -99,9 +99,6 @@ def _note(root: Path, clips: list[Clip], *, listed: set[str]) -> str:
     on_disk = {path.name for path in (root / _AUDIO).iterdir() if not path.name.startswith(".")}
     if unlisted := on_disk - listed:
         notes.append(f"{len(unlisted)} files in {_AUDIO}/ are not in the table and were left out")
-    folds_of: dict[str, set[int]] = {}
-    for clip in clips:
-        folds_of.setdefault(clip.group, set()).add(clip.fold)
-    if spread := sum(len(folds) > 1 for folds in folds_of.values()):
+    if spread := n_spread_groups(clips):
         notes.append(f"{spread} source recordings have clips in more than one fold")
     return "; ".join(notes)

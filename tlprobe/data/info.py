@@ -12,7 +12,7 @@ import numpy as np
 
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.cache import images_of
-from tlprobe.data.dataset import Clip, Dataset
+from tlprobe.data.dataset import Clip, Dataset, n_spread_groups
 from tlprobe.data.leaks import Leak
 from tlprobe.data.verify import Verdict
 from tlprobe.numerics.seeds import derive_seed
@@ -80,7 +80,7 @@ def data_info(
         "n": len(dataset.clips),
         "n_classes": len(dataset.classes),
         "n_groups": len({clip.group for clip in dataset.clips}),
-        "n_groups_in_several_folds": _n_spread(dataset),
+        "n_groups_in_several_folds": n_spread_groups(dataset.clips),
         "n_files": len(verdicts),
         "n_unusable": len(verdicts) - len(usable),
         "rates_hz": _counted(v.condition.header.sr for v in usable if v.condition),
@@ -154,13 +154,6 @@ def _noted(dataset: Dataset, verdicts: Sequence[Verdict]) -> dict[str, list[str]
 def _counted(values: Any) -> dict[str, int]:
     """Count values; as text, for JSON has no other keys."""
     return {str(value): n for value, n in sorted(Counter(values).items())}
-
-
-def _n_spread(dataset: Dataset) -> int:
-    folds_of: dict[str, set[int]] = {}
-    for clip in dataset.clips:
-        folds_of.setdefault(clip.group, set()).add(clip.fold)
-    return sum(len(folds) > 1 for folds in folds_of.values())
 
 
 def _reduced(image: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ Multimedia 2014.
 from pathlib import Path
 
 from tlprobe.data.csv_table import FilesOf, fold_of, quoted, read_csv_table
-from tlprobe.data.dataset import Clip, Dataset
+from tlprobe.data.dataset import Clip, Dataset, n_spread_groups
 from tlprobe.errors import DataError, list_errors
 
 __all__ = ["META", "N_CLIPS", "read_urbansound8k"]
@@ -85,9 +85,6 @@ def _note(clips: list[Clip], *, n_unlisted: int) -> str:
         notes.append(f"no clip of fold {', '.join(missing)}: a mean over the folds is not the data set's")
     if n_unlisted:
         notes.append(f"{n_unlisted} files in audio/ are not in the table and were left out")
-    folds_of: dict[str, set[int]] = {}
-    for clip in clips:
-        folds_of.setdefault(clip.group, set()).add(clip.fold)
-    if spread := sum(len(folds) > 1 for folds in folds_of.values()):
+    if spread := n_spread_groups(clips):
         notes.append(f"{spread} source recordings have clips in more than one fold")
     return "; ".join(notes)
