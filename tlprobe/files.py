@@ -125,7 +125,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         who = _read_holder(holder) or "another tlprobe process"
-        raise ResourceError(f"{folder} is in use by {who}; wait, or give another --out") from error
+        raise ResourceError(f"{folder} is in use by {who}; wait, or give another folder") from error
     except OSError as error:
         raise ResourceError(f"cannot use the folder {folder}: {error.strerror or error}") from error
     try:

@@ -113,3 +113,13 @@ def test_errors_are_told_at_once_and_the_rest_is_kept(root, reads):
         facts.headers(root, ["a.wav", "bad.wav"])
     facts.file_hashes(root, ["a.wav"])
     assert reads == ["a.wav", "gone.wav", "worse.wav"]
+
+
+def test_a_link_out_of_the_folder_is_refused_and_one_within_is_read(root, tmp_path):
+    soundfile.write(tmp_path / "out.wav", np.full(10, 0.1), 8000)
+    (root / "out.wav").symlink_to(tmp_path / "out.wav")
+    (root / "within.wav").symlink_to("a.wav")
+    assert facts.file_hashes(root, ["within.wav"]) == facts.file_hashes(root, ["a.wav"])
+    for look in (facts.file_hashes, facts.headers, facts.unusable):
+        with pytest.raises(DataError, match=r"out\.wav leads out of the data folder"):
+            look(root, ["a.wav", "out.wav"])

@@ -4,7 +4,7 @@ import csv
 import os
 import reprlib
 from collections.abc import Collection
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tlprobe.data.dataset import inside
 from tlprobe.errors import DataError
@@ -144,5 +144,5 @@ class FolderCheck:
         folder = name.rpartition("/")[0]
         known = self._inside.get(folder)
         if known is None:
-            known = self._inside[folder] = PurePosixPath(folder).drive == "" and inside(self._root, folder) is not None
+            known = self._inside[folder] = inside(self._root, folder) is not None
         return known

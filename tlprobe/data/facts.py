@@ -94,13 +94,16 @@ def _looked_up(
     pack: Callable[[_T], Any],
     unpack: Callable[[Any], _T],
 ) -> tuple[_T, ...]:
-    store = _store(root)
+    store, real_root = _store(root), os.path.realpath(root)
     known = _load(store)
     found: dict[str, _T] = {}
     errors: list[str] = []
     n_new = 0
     for name in dict.fromkeys(names):
         path = root / name
+        if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real_root):
+            errors.append(f"{path} leads out of the data folder")
+            continue
         stamp = _stamp(path)
         entry = known.get(name)
         if stamp is not None and entry is not None and entry["stamp"] == stamp and fact in entry:
