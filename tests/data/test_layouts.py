@@ -52,6 +52,7 @@ def test_each_layout_is_found(folder, tmp_path):
     ("options", "said"),
     [
         ({"dataset": "esc50"}, "esc50 needs a folder with meta/esc50.csv"),
+        ({"dataset": "gtzan"}, "gtzan needs a folder with its genres"),
         ({"dataset": "urbansound8k"}, "urbansound8k needs a folder with metadata/UrbanSound8K.csv"),
         ({"data_split": "paper"}, "data_split='paper' is of gtzan alone, and .* is folder"),
         ({"label_column": "what"}, "columns are of a table alone"),
@@ -79,11 +80,6 @@ def test_options_of_another_layout(folder, options, said):
 def test_impossible_options(options, said):
     with pytest.raises(ParameterError, match=said):
         DataOptions(**options)
-
-
-def test_a_gtzan_that_is_none_is_data(folder):
-    with pytest.raises(DataError, match="holds no GTZAN"):
-        open_dataset(folder, DataOptions(dataset="gtzan"))
 
 
 def test_bad_recordings_fail_or_are_skipped_and_counted(folder, caplog):

@@ -109,3 +109,14 @@ def test_clips_beside_another_data_set(tiny_run, tiny_data, tmp_path):
         shutil.copytree(tiny_data / label, tmp_path / "other" / label)
     with pytest.raises(ParameterError, match="other is not the data set of"):
         evaluate(tiny_run, data=tmp_path / "other", clips=["low/1.wav"], device="cpu", progress=False)
+
+
+def test_options_of_the_runs_own_layout_do_not_keep_it_from_other_data(tiny_run, tiny_data, tmp_path):
+    other = shutil.copytree(tiny_data, tmp_path / "other")
+    (other / "low" / "3.wav").unlink()
+    for options in ({"dataset": "gtzan", "data_split": "paper"}, {"label_column": "what"}, {"data_split": "paper"}):
+        source = dataclasses.replace(tiny_run.source, options=DataOptions(**options))
+        run = dataclasses.replace(tiny_run, source=source)
+        with pytest.raises((ParameterError, DataError)) as caught:
+            evaluate(run, data=other, device="cpu", progress=False)
+        assert "other" not in str(caught.value)  # its own data are what it cannot open: `other` was read

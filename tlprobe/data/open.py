@@ -123,6 +123,8 @@ def _read(path: Path, options: DataOptions) -> Dataset:
         _require(path, US8K_META, layout)
         return read_urbansound8k(path)
     if layout == "gtzan":
+        if gtzan_folder(path) is None:
+            raise ParameterError(f"gtzan needs a folder with its genres, blues/blues.00000.wav, ...; {path} has none")
         return read_gtzan(path, split=options.data_split or GTZAN_SPLITS[0], seed=options.data_seed)
     if not any(entry.is_dir() and not entry.name.startswith(".") for entry in path.iterdir()):
         raise DataError(

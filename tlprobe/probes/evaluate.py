@@ -1,6 +1,5 @@
 """Evaluation: how well does a network do on clips it has not seen, and where does it err?"""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import torch
 
 from tlprobe.data.cache import images_of, load_images
 from tlprobe.data.dataset import Dataset, inside
-from tlprobe.data.esc50 import META
 from tlprobe.data.open import open_dataset
+from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.intervals import accuracy_interval
 from tlprobe.records import Record, provenance
@@ -138,10 +137,11 @@ def _open(
     if data is None or (not isinstance(ckpt, Run) and Path(ckpt).is_file()):
         return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
-    how = run.source.options
-    if how.dataset == "esc10" and not (Path(data) / META).is_file():  # another set, and the subset is of this one alone
-        how = dataclasses.replace(how, dataset=None)
-    dataset = open_dataset(Path(data), how)
+    options_of_run = run.source.options
+    try:
+        dataset = open_dataset(Path(data), options_of_run)
+    except ParameterError:  # another layout, which the run's subset, split or columns are not of
+        dataset = open_dataset(Path(data), DataOptions(data_seed=options_of_run.data_seed))
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
     return open_checkpoint(run, progress=progress), dataset
