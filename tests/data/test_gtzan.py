@@ -3,10 +3,12 @@
 import csv
 from collections import Counter
 from importlib import resources
+from pathlib import PurePosixPath
 
 import pytest
 
 from tlprobe.data.gtzan import GENRES, gtzan_folder, read_gtzan
+from tlprobe.data.leaks import find_leaks, leaked_clips
 from tlprobe.errors import DataError, ParameterError
 
 
@@ -61,8 +63,45 @@ def test_the_fault_filtered_split_has_its_three_parts(make):
     assert Counter(clip.fold for clip in dataset.clips) == {3: 443, 2: 197, 1: 290}
     assert (dataset.folds, dataset.validation_fold, dataset.inner_fold(1, wanted=False)) == ((1,), 2, 2)
     assert dataset.note == "70 excerpts are not in the split and were left out"
-    of = {clip.group: clip.fold for clip in dataset.clips}
+    of = {PurePosixPath(clip.path).stem: clip.fold for clip in dataset.clips}
     assert (of["blues.00000"], of["blues.00012"], of["blues.00029"]) == (2, 1, 3)  # torchaudio's first of each list
+
+
+def test_no_artist_is_in_two_of_the_folds_by_artist(make):
+    dataset = read_gtzan(make(without=("jazz.00054", "rock.00007")), split="artists")
+    assert (len(dataset.clips), dataset.folds, dataset.split_name) == (918, (1, 2, 3, 4, 5), "five folds by artist")
+    assert find_leaks(dataset) == ()
+    assert "1 files of the split's 919 missing: rock.00007" in dataset.note
+    assert "80 excerpts are not in the split and were left out" in dataset.note
+    sizes = Counter(clip.fold for clip in dataset.clips)
+    assert max(sizes.values()) - min(sizes.values()) < 30
+    assert len({(clip.label, clip.fold) for clip in dataset.clips}) == 50  # each genre is in each fold
+    group = {PurePosixPath(clip.path).stem: clip.group for clip in dataset.clips}
+    together = [f"reggae.{n:05d}" for n in (0, 27, 54, 87)] + ["hiphop.00039"]  # reggae.00087: L. Hill with B. Marley
+    assert {group[name] for name in together if name in group} == {"Bob Marley"}
+
+
+def test_the_other_splits_leak_artists(make):
+    root = make()
+    assert len(leaked_clips(read_gtzan(root), find_leaks(read_gtzan(root)), 1)) > 100  # of the 200 held out
+    filtered = read_gtzan(root, split="fault-filtered")
+    leaks = find_leaks(filtered)
+    assert {filtered.clips[leak.clips[0]].group for leak in leaks} == {"Mariah Carey", "Donna Summer", "Bob Marley"}
+
+
+def test_the_shipped_artists_are_whole():
+    text = resources.files("tlprobe.data").joinpath("lists/gtzan_artists.csv").read_text()
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["name"] for row in rows] == [f"{genre}.{n:05d}" for genre in GENRES for n in range(100)]
+    assert sum(row["artist"] == "" for row in rows) == 81
+    for row in rows:
+        assert bool(row["artist"]) == bool(row["group"]) == bool(row["fold"])
+    groups = {}
+    for row in rows:
+        for artist in filter(None, row["artist"].split("; ")):
+            groups.setdefault(artist, set()).add(row["group"])
+    assert {len(found) for found in groups.values()} == {1}  # an artist is in one group, whoever sings along
+    assert len({row["group"] for row in rows} - {""}) == 235
 
 
 def test_the_shipped_list_is_whole():
@@ -85,8 +124,8 @@ def test_missing_and_extra_files_are_told(make):
 
 
 def test_what_is_no_gtzan(make, tmp_path):
-    with pytest.raises(ParameterError, match="split 'artists' of gtzan; choose from paper, fault-filtered"):
-        read_gtzan(make(), split="artists")
+    with pytest.raises(ParameterError, match="split 'artist' of gtzan; choose from paper, fault-filtered, artists"):
+        read_gtzan(make(), split="artist")
     for label in ("blues", "rock"):
         (tmp_path / "own" / label).mkdir(parents=True)
         (tmp_path / "own" / label / f"{label}.00001.wav").touch()

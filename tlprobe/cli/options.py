@@ -84,7 +84,7 @@ _DATA_PANEL: dict[str, tuple[Any, str]] = {
         str | None,
         "Layout: esc50, esc10, urbansound8k, gtzan, folder, table or named. [default: the one found]",
     ),
-    "data_split": (str | None, "Of gtzan: paper or fault-filtered. [default: paper]"),
+    "data_split": (str | None, "Of gtzan: paper, fault-filtered or artists. [default: paper]"),
     "data_seed": (
         int | None,
         "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",

@@ -9,7 +9,15 @@ in it. Splits:
 ``fault-filtered``
     443 to train, 197 to choose, 290 to score, without the repeated and distorted excerpts and without an artist in
     two of the parts. The list is that of torchaudio 2.9 (`torchaudio.datasets.GTZAN`), from C. Kereliuk, B. L. Sturm
-    and J. Larsen, Deep Learning and Music Adversaries, IEEE Trans. Multimedia 17(11), 2015.
+    and J. Larsen, Deep Learning and Music Adversaries, IEEE Trans. Multimedia 17(11), 2015. Three artists who sing with
+    others on one excerpt are in two of its parts all the same (Mariah Carey, Donna Summer, Bob Marley).
+``artists``
+    Five folds, no artist in two of them: 919 excerpts by 235 artists or circles of artists who share an excerpt, over
+    all genres; classical music goes by its composers. The 81 excerpts whose artist nobody has named are left out.
+    Reggae cannot be spread: 36 of its 82 excerpts are Bob Marley's and so in one fold. Artists are those of Sturm's
+    index (GTZANindex.txt, with the article below), dealt once by `tlprobe.data.folds.group_folds` with seed 0.
+
+In all three, an artist who is known is the source of an excerpt.
 
 References: G. Tzanetakis and P. Cook, Musical Genre Classification of Audio Signals, IEEE Trans. Speech Audio Proc.
 10(5), 2002; on its faults: B. L. Sturm, The GTZAN dataset: its contents, its faults, arXiv:1306.1461.
@@ -29,12 +37,17 @@ from tlprobe.numerics.seeds import derive_seed
 __all__ = ["GENRES", "GTZAN_SPLITS", "gtzan_folder", "read_gtzan"]
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")
-GTZAN_SPLITS = ("paper", "fault-filtered")
+GTZAN_SPLITS = ("paper", "fault-filtered", "artists")
 
 _N_PER_GENRE = 100
 _HELD_OUT_OF_5 = 1  # the paper's 80/20
 _NAME = re.compile(rf"({'|'.join(GENRES)})\.(\d{{5}})\.(wav|au)")
 _NESTED = ("", "genres", "genres_original", "Data/genres_original")
+_SPLIT_NAMES = {
+    "paper": "paper's 80/20, seed {seed}",
+    "fault-filtered": "fault-filtered 443/197/290",
+    "artists": "five folds by artist",
+}
 _PARTS = {"test": 1, "valid": 2, "train": 3}
 _N_NAMED = 5
 
@@ -65,8 +78,9 @@ def read_gtzan(root: Path, *, split: str = "paper", seed: int = 0) -> Dataset:
     Returns
     -------
     dataset : Dataset
-        Clips sorted by name; fold 1 is held out, and of ``fault-filtered`` fold 2 chosen on. The note tells every
-        file that is missing or should not be there. Artists are not known: each excerpt is a source of its own.
+        Clips sorted by name; fold 1 is held out, of ``fault-filtered`` fold 2 chosen on, and of ``artists`` each fold
+        is held out in turn. The note tells every file that is missing or should not be there. A source is an artist;
+        an excerpt whose artist is not known is a source of its own.
 
     Raises
     ------
@@ -88,30 +102,29 @@ def read_gtzan(root: Path, *, split: str = "paper", seed: int = 0) -> Dataset:
         _told("missing", sorted(expected - found.keys())),
         _told("not of the set and left out", sorted(extra)),
     ]
-    if split == "paper":
-        folds, scored, validation = _paper_folds(sorted(found), seed=seed), (1,), None
-        name = f"paper's 80/20, seed {seed}"
-    else:
-        parts = _filtered()
-        folds, scored, validation = {key: _PARTS[parts[key]] for key in found if key in parts}, (1,), 2
-        name = "fault-filtered 443/197/290"
-        notes.append(_told("of the split's 930 missing", sorted(parts.keys() - found.keys())))
+    artists = _list("gtzan_artists")
+    listed = _folds_of(split, sorted(found), artists=artists, seed=seed)
+    folds = {key: fold for key, fold in listed.items() if key in found}
+    if split != "paper":
+        notes.append(_told(f"of the split's {len(listed)} missing", sorted(listed.keys() - found.keys())))
         notes.append(f"{len(found) - len(folds)} excerpts are not in the split and were left out")
     clips = tuple(
-        Clip(path=found[key], label=key.partition(".")[0], fold=folds[key], group=key) for key in sorted(folds)
+        Clip(path=found[key], label=key.partition(".")[0], fold=folds[key], group=artists[key]["group"] or key)
+        for key in sorted(folds)
     )
-    for fold in {1, 2, *({3} if validation else ())}:
-        if fold not in set(folds.values()):
-            raise DataError(f"{root}: part {fold} of the split {split} is empty; too many files are missing")
+    if empty := set(listed.values()) - set(folds.values()):
+        raise DataError(f"{root}: part {min(empty)} of the split {split} is empty; too many files are missing")
+    if split == "paper" and len(set(folds.values())) < 2:
+        raise DataError(f"{root}: part 1 of the split paper is empty; too many files are missing")
     return Dataset(
         name="gtzan",
         root=root,
         clips=clips,
         classes=tuple(sorted({clip.label for clip in clips})),
         note="; ".join(filter(None, notes)),
-        split_name=name,
-        scored_folds=scored,
-        validation_fold=validation,
+        split_name=_SPLIT_NAMES[split].format(seed=seed),
+        scored_folds=None if split == "artists" else (1,),
+        validation_fold=2 if split == "fault-filtered" else None,
     )
 
 
@@ -139,6 +152,15 @@ def _files(root: Path, folder: Path) -> tuple[dict[str, str], list[str]]:
     return found, extra
 
 
+def _folds_of(split: str, names: list[str], *, artists: dict[str, dict[str, str]], seed: int) -> dict[str, int]:
+    """Return the fold of each excerpt of a split, whether its file is there or not."""
+    if split == "paper":
+        return _paper_folds(names, seed=seed)
+    if split == "artists":
+        return {name: int(row["fold"]) for name, row in artists.items() if row["fold"]}
+    return {name: _PARTS[row["part"]] for name, row in _list("gtzan_filtered").items()}
+
+
 def _paper_folds(names: list[str], *, seed: int) -> dict[str, int]:
     """Hold out a fifth of each genre's excerpts, drawn by a seed."""
     folds = dict.fromkeys(names, 2)
@@ -150,10 +172,10 @@ def _paper_folds(names: list[str], *, seed: int) -> dict[str, int]:
     return folds
 
 
-def _filtered() -> dict[str, str]:
-    """Return the part of each excerpt of the fault-filtered split."""
-    text = resources.files("tlprobe.data").joinpath("lists/gtzan_filtered.csv").read_text(encoding="utf-8")
-    return {row["name"]: row["part"] for row in csv.DictReader(text.splitlines())}
+def _list(name: str) -> dict[str, dict[str, str]]:
+    """Return the rows of a list that comes with tlprobe, by the excerpt's name."""
+    text = resources.files("tlprobe.data").joinpath(f"lists/{name}.csv").read_text(encoding="utf-8")
+    return {row["name"]: row for row in csv.DictReader(text.splitlines())}
 
 
 def _told(what: str, names: list[str]) -> str:
