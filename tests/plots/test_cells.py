@@ -13,7 +13,18 @@ NAMES = ["stem", "block1", "block2", "block3", "block4"]
 PARAMS = {"folds": [4], "seeds": [0, 1], "recipe": {"epochs": 3}, "block_names": {"lite": NAMES, "dense": NAMES}}
 
 
-def cell(sweep, accuracy, block=None, *, shape=None, rest=None, partition=None, backbone="lite", start="imagenet"):
+def cell(
+    sweep,
+    accuracy,
+    block=None,
+    *,
+    shape=None,
+    rest=None,
+    partition=None,
+    backbone="lite",
+    start="imagenet",
+    features="log-mel3",
+):
     there = accuracy is not None
     return {
         "sweep": sweep,
@@ -23,6 +34,8 @@ def cell(sweep, accuracy, block=None, *, shape=None, rest=None, partition=None, 
         "partition": partition,
         "backbone": backbone,
         "start": start,
+        "features": features,
+        "data_split": None,
         "n_runs": 2 if there else 0,
         "n_planned": 2,
         "n": 400 if there else 0,
@@ -119,3 +132,19 @@ def test_levels_alone_are_a_point_a_network_and_start(ax):
 def test_nothing_measured_is_said(ax):
     draw(Record("cells", PARAMS, [cell("full", None)], {}), ax=ax)
     assert ax.texts[0].get_text() == "no accuracies in this record"
+
+
+def test_what_is_shown_stands_on_the_axis(ax):
+    rows = [cell("full", 0.8), cell("full", 0.6, features="mfcc"), cell("full", None, features="log-spec")]
+    draw(Record("cells", PARAMS, rows, {}), ax=ax)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["log-mel3", "mfcc", "log-spec"]
+    rows.append(cell("full", 0.7, backbone="dense", features="mfcc"))
+    ax = Figure().subplots()
+    draw(Record("cells", PARAMS, rows, {}), ax=ax)
+    assert ax.get_xticklabels()[-1].get_text() == "dense\nmfcc"
+
+
+def test_lines_of_a_sweep_tell_what_they_are_shown(ax):
+    other = sweep([0.2, 0.2, 0.3, 0.4, 0.5, 0.6], features="mfcc")
+    draw(Record("cells", PARAMS, [*LEVELS, *PREFIX, *other], {}), ax=ax)
+    assert {"log-mel3", "mfcc"} <= set(lines(ax))

@@ -97,8 +97,13 @@ def test_all_that_is_wrong_is_told_at_once(write):
     [
         ("treatments: [full]\nchanges: {epochs: 0}", "epochs: Input should be greater than or equal to 1"),
         ("treatments: [full]\nrecipe: slow", "slow' is unknown; choose from quick, paper, paper-scratch"),
-        ("treatments: [full]\nfeatures: windows", "features: Input should be 'log-mel3', 'log-mel'"),
-        ("treatments: [full]\nfeatures: mfcc\nchanges: {gain_db: 6}", "features=mfcc has coefficients as rows"),
+        ("treatments: [full]\nfeatures: [windows]", "features.0: Input should be 'log-mel3', 'log-mel'"),
+        ("treatments: [full]\nfeatures: [mfcc, mfcc]", "features: names something twice"),
+        ("treatments: [full]\ndata_options: {data_split: paper}", "a study has data_splits: [paper]"),
+        (
+            "treatments: [full]\nfeatures: [log-mel, mfcc]\nchanges: {gain_db: 6}",
+            "features=mfcc has coefficients as rows",
+        ),
         ("treatments: []", "treatments: Tuple should have at least 1 item"),
         ("networks: [resnet18]", "treatments: Field required"),
         ("treatments: [fuse]\ninits: [random]", "fuse need a pretrained start; inits has random alone"),

@@ -46,9 +46,20 @@ class Analysis:
     progress: bool | None
 
     def runs(self, *treatments: str) -> "list[Run]":
-        """Return the runs of some treatments, in the plan's order."""
+        """Return the runs of some treatments, in the plan's order.
+
+        Raises
+        ------
+        ParameterError
+            If the study shows its networks several features, or splits: runs would be compared across them.
+        """
         from tlprobe.train.run import Run
 
+        study = self.plan.study
+        for name in ("features", "data_splits"):
+            values = getattr(study, name)
+            if len(values) > 1:
+                raise ParameterError(f"this analysis takes one of {name}; the study has {', '.join(map(str, values))}")
         names = [trial.name for trial in self.plan.trials if trial.config.treatment in treatments]
         return [Run.load(self.trials / name) for name in names]
 
@@ -87,7 +98,7 @@ def cells_of(asked: Analysis) -> Outcome:
 
 def describe_cell(row: dict[str, Any]) -> str:
     """Return a cell in words."""
-    names = ("backbone", "start", "sweep", "shape", "block", "partition")
+    names = ("features", "data_split", "backbone", "start", "sweep", "shape", "block", "partition")
     what = " ".join(str(row[name]) for name in names if row[name] is not None)
     if row["accuracy"] is None:
         return f"{what}: missing"

@@ -106,7 +106,8 @@ def status(
     for row in record.rows:
         what = " ".join(str(row[name]) for name in ("sweep", "shape", "block", "rest", "partition") if row[name])
         said = "missing" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f} %"
-        typer.echo(f"{row['backbone']} {row['start']} fold {row['fold']} seed {row['seed']}  {what}: {said}")
+        shown = " ".join(filter(None, (row["features"], row["data_split"])))
+        typer.echo(f"{row['backbone']} {row['start']} {shown} fold {row['fold']} seed {row['seed']}  {what}: {said}")
     n = sum(row["status"] == "finished" for row in record.rows)
     typer.echo(f"{n} of {len(record.rows)} points are finished")
 

@@ -33,6 +33,9 @@ __all__ = ["draw", "draw_all", "families"]
 
 Rows = Sequence[dict[str, Any]]
 
+_VIEW = ("features", "data_split")
+_NETWORK = ("backbone", "start", *_VIEW)
+_LINE = (*_NETWORK, "shape", "rest")  # what one line of a panel shares
 _DODGE = 0.09  # of a block, between the bars of neighbouring lines
 
 
@@ -74,18 +77,19 @@ def draw(record: Record, *, ax: Axes, family: tuple[str, str | None] | None = No
     blocks = _blocks(record, rows)
     series: dict[tuple[str, ...], Rows] = {}
     for row in rows:
-        key = tuple(str(row[name]) for name in ("backbone", "start", "shape", "rest"))
+        key = tuple(str(row[name]) for name in _LINE)
         series[key] = [*series.get(key, ()), row]
     names = [_label(key, others=list(series)) for key in series]
     for index, (label, found) in enumerate(zip(names, series.values(), strict=True)):
         shift = (index - (len(series) - 1) / 2) * _DODGE
         _draw_series(ax, found, blocks=blocks, shift=shift, look=series_look(index), label=label)
     levels = [row for row in record.rows if row["sweep"] in LEVELS and row["block"] is None]
-    networks = list(dict.fromkeys((row["backbone"], row["start"]) for row in rows))
+    networks = list(dict.fromkeys(key[: len(_NETWORK)] for key in series))
     for row in levels:
-        if (row["backbone"], row["start"]) in networks:
-            _draw_level(ax, row, alone=len(networks) == 1)
-    block_axis(ax, blocks, label=_x_label(family, [key[2] for key in series]))
+        network = tuple(str(row[name]) for name in _NETWORK)
+        if network in networks:
+            _draw_level(ax, row, whose=_label(network, others=networks))
+    block_axis(ax, blocks, label=_x_label(family, [key[_LINE.index("shape")] for key in series]))
     fields = ("accuracy", "ci_low", "ci_high")
     accuracy_axis(ax, [100 * number(row.get(field)) for row in [*rows, *levels] for field in fields])
     legend_above(ax, note=_note(record, [*rows, *levels]), n_columns=1 if len(series) < 3 else 2)
@@ -101,16 +105,14 @@ def _blocks(record: Record, rows: Rows) -> list[str]:
 
 
 def _label(key: tuple[str, ...], *, others: Sequence[tuple[str, ...]]) -> str | None:
-    """Say how a line differs from the others of its panel; None where it is the only one."""
-    differs = [len({other[at] for other in others}) > 1 for at in range(4)]
-    backbone, start, shape, rest = key
-    words = [
-        readable(backbone) if differs[0] else "",
-        init_label(start) if differs[1] else "",
-        SHAPE_WORDS.get(shape, shape).removesuffix(":") if differs[2] else "",
-        f"rest {rest}" if differs[3] else "",
-    ]
-    return ", ".join(filter(None, words)) or None
+    """Say how a line, or a network, differs from the others of its panel; None where it is the only one."""
+    backbone, start, features, split, *swept = key
+    words = [readable(backbone), init_label(start), features, split]
+    if swept:
+        shape, rest = swept
+        words += [SHAPE_WORDS.get(shape, shape).removesuffix(":"), f"rest {rest}"]
+    differs = (len({other[at] for other in others}) > 1 for at in range(len(key)))
+    return ", ".join(word for word, needed in zip(words, differs, strict=True) if needed) or None
 
 
 def _x_label(family: tuple[str, str | None], shapes: Sequence[str]) -> str:
@@ -140,24 +142,25 @@ def _draw_series(ax: Axes, rows: Rows, *, blocks: Sequence[str], shift: float, l
         ax.errorbar(x, means, yerr=errors, color=look.color, linestyle="", elinewidth=0.8, zorder=3)
 
 
-def _draw_level(ax: Axes, row: dict[str, Any], *, alone: bool) -> None:
+def _draw_level(ax: Axes, row: dict[str, Any], *, whose: str | None) -> None:
     """Draw the fully fine-tuned or the random network, with its interval where it is the only one of its kind."""
     mean, _ = _percent(row)
     if not np.isfinite(mean):
         return
     label, color, line = LEVELS[row["sweep"]]
-    if not alone:
-        label = f"{label}, {readable(row['backbone'])}, {init_label(row['start'])}"
+    if whose is not None:
+        label = f"{label}, {whose}"
     ax.axhline(mean, color=color, linestyle=line, linewidth=1.0, label=label, zorder=2)
     low, high = (100 * number(row[name]) for name in ("ci_low", "ci_high"))
-    if alone and np.isfinite([low, high]).all():
+    if whose is None and np.isfinite([low, high]).all():
         ax.axhspan(low, high, color=color, alpha=0.12, linewidth=0, zorder=1)
 
 
 def _draw_levels(record: Record, *, ax: Axes) -> Axes:
-    """Draw a point a cell: networks along the x axis, starts by their looks."""
+    """Draw a point a cell: networks along the x axis, or what differs beside them; starts by their looks."""
     rows = [row for row in record.rows if row["block"] is None]
-    networks = list(dict.fromkeys(row["backbone"] for row in rows))
+    names = [name for name in ("backbone", *_VIEW) if len({row[name] for row in rows}) > 1] or ["backbone"]
+    places = list(dict.fromkeys(tuple(row[name] for name in names) for row in rows))
     starts = list(dict.fromkeys(_start(row) for row in rows))
     for index, start in enumerate(starts):
         shift = (index - (len(starts) - 1) / 2) * 0.25
@@ -166,7 +169,7 @@ def _draw_levels(record: Record, *, ax: Axes) -> Axes:
             if _start(row) != start:
                 continue
             mean, error = _percent(row)
-            x = networks.index(row["backbone"]) + shift
+            x = places.index(tuple(row[name] for name in names)) + shift
             known = np.isfinite(error).all()
             ax.errorbar(
                 [x],
@@ -179,8 +182,9 @@ def _draw_levels(record: Record, *, ax: Axes) -> Axes:
                 label=label,
             )
             label = "_nolegend_"
-    ax.set_xticks(range(len(networks)), [readable(name, limit=22) for name in networks])
-    ax.set_xlim(-0.6, len(networks) - 0.4)
+    ticks = ["\n".join(readable(str(value), limit=22) for value in place if value is not None) for place in places]
+    ax.set_xticks(range(len(places)), ticks)
+    ax.set_xlim(-0.6, len(places) - 0.4)
     accuracy_axis(ax, [100 * number(row[name]) for row in rows for name in ("accuracy", "ci_low", "ci_high")])
     legend_above(ax, note=_note(record, rows), n_columns=max(len(starts), 1))
     return ax

@@ -18,7 +18,7 @@ from tlprobe.numerics.intervals import accuracy_intervals
 from tlprobe.numerics.resampling import holm, paired_difference
 from tlprobe.numerics.variance import LEAST_FOR_T, spread, t_interval, variance_components
 from tlprobe.records import Record, provenance
-from tlprobe.studies.plan import Plan
+from tlprobe.studies.plan import Plan, View
 from tlprobe.studies.points import Point
 from tlprobe.studies.sweeps import kind_columns
 from tlprobe.train.held_out import RULES, Rule
@@ -31,10 +31,11 @@ Scores = Mapping[str, float]  # clip -> how often it is right, in [0, 1]
 
 @dataclasses.dataclass(frozen=True)
 class _Cell:
-    """A point of one network and start, and its runs by fold and seed."""
+    """A point of one network, start and view, and its runs by fold and seed."""
 
     backbone: str
     start: str
+    view: View
     point: Point
     runs: dict[tuple[int, int], str]
 
@@ -61,7 +62,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         on the same clips; ``p_holm`` is adjusted for the tests of its sweep. A cell without a run has ``n_runs`` 0
         and None, and one whose runs are not all there says so by ``n_runs`` below ``n_planned``. ``compared_with``
         names the start of the network that the difference is to: its own, and for the random network of a study with
-        a pretrained start that one, so that the difference is what pretraining gives, with its sign turned.
+        a pretrained start that one, so that the difference is what pretraining gives, with its sign turned. Of a
+        network that is shown other features than the study's first, it names these too. ``n_leaked`` counts the
+        cell's held-out clips that share a sound with the training part.
         ``params`` say what all runs share: ``folds``, ``seeds``, ``recipe``, ``image``, ``block_names``.
 
     Raises
@@ -75,7 +78,7 @@ def cells(plan: Plan, *, trials: Path) -> Record:
     names = {name for cell in table for name in cell.runs.values() if is_finished(trials / name)}
     if not names:
         raise ParameterError(f"no trial of the study is finished in {trials}; `tlprobe study run` trains them")
-    scores, group_of, about = _read(trials, sorted(names))
+    scores, n_leaked, group_of, about = _read(trials, sorted(names))
     clips = sorted(group_of)
     groups = [group_of[clip] for clip in clips]
     rows: list[dict[str, Any]] = []
@@ -88,6 +91,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
             **kind_columns(cell.point),
             "backbone": cell.backbone,
             "start": cell.start,
+            "features": cell.view.features,
+            "data_split": cell.view.data_split,
+            "n_leaked": sum({at[0]: n_leaked[name] for at, name in runs.items()}.values()) if runs else None,
             "n_runs": len(runs),
             "n_planned": len(cell.runs),
         }
@@ -132,16 +138,19 @@ def _table(plan: Plan) -> list[_Cell]:
     for trial in plan.trials:
         config = trial.config
         for start, point in trial.points:
-            found[config.backbone, start, point].runs[config.fold, config.seed] = trial.name
+            found[config.backbone, start, View.of(trial.options), point].runs[config.fold, config.seed] = trial.name
     return list(found.values())
 
 
-def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scores]], dict[str, str], dict[str, Any]]:
-    """Return each run's scores by rule and clip, each clip's recording, and what the data set is, with its leaks."""
+def _read(
+    trials: Path, names: Sequence[str]
+) -> tuple[dict[str, dict[Rule, Scores]], dict[str, int], dict[str, str], dict[str, Any]]:
+    """Return of each run its scores by rule and clip and its leaked clips; each clip's recording; what the data are."""
     scores: dict[str, dict[Rule, Scores]] = {}
+    n_leaked: dict[str, int] = {}
     group_of: dict[str, str] = {}
-    about: dict[str, Any] = {}
-    n_leaked: dict[int, int] = {}
+    sources: list[dict[str, Any]] = []
+    leaked: dict[tuple[Any, int], int] = {}
     for name in names:
         run = Run.load(trials / name)
         held_out = run.held_out()
@@ -149,9 +158,13 @@ def _read(trials: Path, names: Sequence[str]) -> tuple[dict[str, dict[Rule, Scor
             rule: dict(zip(held_out.clips, map(float, held_out.scores(rule)), strict=True)) for rule in RULES
         }
         group_of |= zip(held_out.clips, held_out.groups, strict=True)
-        about = {**run.source.describe()}
-        n_leaked[run.config.fold] = run.record.rows[0]["n_leaked"]
-    return scores, group_of, about | {"n_leaked": sum(n_leaked.values())}
+        source = {**run.source.describe()}
+        sources += [source] if source not in sources else []
+        n_leaked[name] = leaked[source["hash"], run.config.fold] = run.record.rows[0]["n_leaked"]
+    splits = " / ".join(dict.fromkeys(str(source["split"]) for source in sources))
+    n_clips = max(source["n_clips"] for source in sources)
+    about = sources[0] | {"split": splits, "n_clips": n_clips, "n_leaked": sum(leaked.values())}
+    return scores, n_leaked, group_of, about
 
 
 def _by_clip(runs: Sequence[Scores], clips: Sequence[str]) -> npt.NDArray[np.float64]:
@@ -202,17 +215,21 @@ def _compare(
 ) -> None:
     """Add to each row how it differs from the fully fine-tuned network, where both score the same clips.
 
-    The fully trained random network is compared with that of the study's first pretrained start.
+    The fully trained random network is compared with that of the study's first pretrained start, and a fully
+    fine-tuned network that is shown other features with the one that is shown the study's first.
     """
-    full = {(cell.backbone, cell.start): n for n, cell in enumerate(table) if cell.point.treatment == "full"}
-    pretrained = {backbone: start for backbone, start in reversed(full) if start != "random"}
+    full = {(cell.backbone, cell.start, cell.view): n for n, cell in enumerate(table) if cell.point.treatment == "full"}
+    pretrained = {backbone: start for backbone, start, _ in reversed(full) if start != "random"}
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for number, cell in enumerate(table):
         row = rows[number]
-        start = cell.start
-        if start == "random" and cell.point.treatment == "full":
-            start = pretrained.get(cell.backbone, start)
-        level = full.get((cell.backbone, start))
+        start, view = cell.start, cell.view
+        if cell.point.treatment == "full":
+            if start == "random" and cell.backbone in pretrained:
+                start = pretrained[cell.backbone]
+            else:
+                view = dataclasses.replace(view, features=table[0].view.features)
+        level = full.get((cell.backbone, start, view))
         if level is None or level == number or number not in series or level not in series:
             continue
         own, other = series[number], series[level]
@@ -221,9 +238,10 @@ def _compare(
             continue
         found = paired_difference(own, other, groups)
         row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
-        row |= {"p_value": found.p_value, "compared_with": start}
+        row |= {"p_value": found.p_value, "compared_with": start if view == cell.view else f"{start}, {view.features}"}
         point = cell.point
-        family = (cell.backbone, cell.start, point.treatment, point.shape, point.rest, point.partition)
+        of_features = cell.view.data_split if point.treatment == "full" else cell.view
+        family = (cell.backbone, cell.start, of_features, point.treatment, point.shape, point.rest, point.partition)
         families.setdefault(family, []).append(row)
     for tested in families.values():
         for row, adjusted in zip(tested, holm([row["p_value"] for row in tested]), strict=True):

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from tlprobe.studies.plan import Plan, Planned
+from tlprobe.studies.plan import Plan, Planned, View
 from tlprobe.studies.trials import Baseline, run_trial
 from tlprobe.train.device import resolve_device
 from tlprobe.train.material import Definition, Material, define, prepare
@@ -33,9 +34,9 @@ class Executor:
     def __init__(self, plan: Plan, *, trials: Path, device: str, progress: bool | None = None) -> None:
         self._plan, self._trials, self._progress = plan, trials, progress
         self._device: torch.device = resolve_device(device)
-        self._material: Material | None = None  # of the last trial: but for stored variants, all have the same images
-        self._variants: tuple[float, ...] = ()
-        self._defined: dict[tuple[str, str], Definition] = {}
+        self._material: Material | None = None  # of the last trial, for those that share its view and stored variants
+        self._shown: tuple[Any, ...] = ()
+        self._defined: dict[tuple[Any, ...], Definition] = {}
 
     def run(self, trial: Planned, *, on_epoch: Callable[[EpochResult], None] | None = None) -> Run:
         """Train a trial, or find it finished, or go on with it.
@@ -53,12 +54,13 @@ class Executor:
             Whatever its training raises.
         """
         options = trial.options
-        key = options.backbone, str(options.weights)
+        view = View.of(options)
+        key = options.backbone, str(options.weights), view
         recipe = trial.config.recipe
-        variants = (recipe.variants, recipe.pitch_semitones, recipe.stretch)
-        if self._material is None or variants != self._variants:
+        shown = (view, recipe.variants, recipe.pitch_semitones, recipe.stretch)
+        if self._material is None or shown != self._shown:
             self._material = prepare(options, progress=self._progress).material
-            self._variants = variants
+            self._shown = shown
         if key not in self._defined:
             self._defined[key] = define(options)
         defined = self._defined[key]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from tlprobe.audio.settings import Features
 from tlprobe.errors import CheckpointError
 from tlprobe.studies.points import Point, canonical, points_of
 from tlprobe.studies.study_file import Study
@@ -15,7 +16,7 @@ from tlprobe.train.config import FitConfig
 from tlprobe.train.material import FitOptions, define
 from tlprobe.train.run import Run, is_finished
 
-__all__ = ["Estimate", "Plan", "Planned", "estimate", "plan_study"]
+__all__ = ["Estimate", "Plan", "Planned", "View", "estimate", "plan_study"]
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +44,26 @@ class Planned:
 
 
 @dataclasses.dataclass(frozen=True)
+class View:
+    """What a network of the grid is shown, and how that is split.
+
+    Parameters
+    ----------
+    features : str, one of `tlprobe.audio.settings.FEATURES`
+    data_split : str or None
+        None: the data set's first.
+    """
+
+    features: Features
+    data_split: str | None
+
+    @classmethod
+    def of(cls, options: FitOptions) -> "View":
+        """Return what a trial's options say."""
+        return cls(options.features, options.data_split)
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """The trials of a study, in the order they are run.
 
@@ -53,14 +74,14 @@ class Plan:
         Each training once.
     block_names : dict of str to tuple of str
         By network.
-    grid : tuple of (str, str, Point)
-        Network, start and point of each cell, in the study file's order; folds and seeds are within.
+    grid : tuple of (str, str, View, Point)
+        Network, start, view and point of each cell, in the study file's order; folds and seeds are within.
     """
 
     study: Study
     trials: tuple[Planned, ...]
     block_names: Mapping[str, tuple[str, ...]]
-    grid: tuple[tuple[str, str, Point], ...]
+    grid: tuple[tuple[str, str, View, Point], ...]
 
     @property
     def n_points(self) -> int:
@@ -87,25 +108,27 @@ def plan_study(study: Study) -> Plan:
     """
     found: dict[str, Planned] = {}
     block_names: dict[str, tuple[str, ...]] = {}
-    bases: dict[tuple[str, str], tuple[FitConfig, FitOptions]] = {}
-    folds: Sequence[int] = ()
-    inner_folds: dict[int, int | None] = {}
-    for network, init in itertools.product(study.networks, study.inits):
-        options = _options(study, network=network, init=init, fold=1 if study.folds == "all" else study.folds[0])
+    bases: dict[tuple[View, str, str], tuple[FitConfig, FitOptions]] = {}
+    inner_folds: dict[tuple[View, int], int | None] = {}
+    views = itertools.starmap(View, itertools.product(study.features, study.data_splits))
+    for view, network, init in itertools.product(views, study.networks, study.inits):
+        options = _options(study, network=network, init=init, view=view)
         definition = define(options)
-        folds = definition.dataset.folds if study.folds == "all" else study.folds
-        for fold in folds:
+        for fold in definition.dataset.folds if study.folds == "all" else study.folds:
             definition.dataset.split(fold)
-            inner_folds[fold] = definition.dataset.inner_fold(fold, wanted=study.inner_fold)
-        bases[network, init] = (definition.config, options)
+            inner_folds[view, fold] = definition.dataset.inner_fold(fold, wanted=study.inner_fold)
+        bases[view, network, init] = (definition.config, options)
         block_names[network] = definition.model.block_names
-    grid: dict[tuple[str, str, Point], None] = {}
-    for fold, seed, (network, init) in itertools.product(folds, study.seeds, bases):
-        base, options = bases[network, init]
-        config = base.model_copy(update={"fold": fold, "inner_fold": inner_folds[fold], "seed": seed})
+    grid: dict[tuple[str, str, View, Point], None] = {}
+    folds = dict.fromkeys(fold for _, fold in inner_folds)
+    for fold, seed, (view, network, init) in itertools.product(folds, study.seeds, bases):
+        if (view, fold) not in inner_folds:  # another split has more folds
+            continue
+        base, options = bases[view, network, init]
+        config = base.model_copy(update={"fold": fold, "inner_fold": inner_folds[view, fold], "seed": seed})
         here = dataclasses.replace(options, fold=fold, seed=seed)
         for point in _points(study, block_names[network], init=init):
-            grid[network, base.init, point] = None
+            grid[network, base.init, view, point] = None
             trial = trial_config(config, canonical(point, block_names=block_names[network]))
             name = trial_name(trial)
             before = found[name].points if name in found else ()
@@ -115,13 +138,14 @@ def plan_study(study: Study) -> Plan:
     return Plan(study=study, trials=tuple(found.values()), block_names=block_names, grid=tuple(grid))
 
 
-def _options(study: Study, *, network: str, init: str, fold: int) -> FitOptions:
-    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "features")
+def _options(study: Study, *, network: str, init: str, view: View) -> FitOptions:
+    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width")
     return FitOptions(
         **study.data_options.given(),
+        **dataclasses.asdict(view),
         backbone=network,
         weights=init,
-        fold=fold,
+        fold=1 if study.folds == "all" else study.folds[0],
         seed=study.seeds[0],
         **{name: getattr(study, name) for name in same},
     )

@@ -16,6 +16,7 @@
       batch_size: [16, 32, 64]   # a choice
 """
 
+import dataclasses
 import itertools
 import os
 from collections.abc import Mapping
@@ -216,8 +217,11 @@ class Space(BaseModel):
 
     def study(self, values: Mapping[str, Any]) -> Study:
         """Return the study that is one trial; its inner fold is the one that is chosen on."""
-        same = ("data", "data_options", "sr", "clip_s", "width", "features", "recipe")
+        same = ("data", "sr", "clip_s", "width", "recipe")
         return Study(
+            data_options=dataclasses.replace(self.data_options, data_split=None),
+            data_splits=(self.data_options.data_split,),
+            features=(self.features,),
             networks=(self.network,),
             inits=(self.init,),
             folds=(self.fold,),

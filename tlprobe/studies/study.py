@@ -143,6 +143,8 @@ def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None =
                     "block": point.block,
                     **kind_columns(point),
                     "backbone": config.backbone,
+                    "features": config.image.features,
+                    "data_split": trial.options.data_split,
                     "init": config.init,
                     "fold": config.fold,
                     "seed": config.seed,

@@ -7,6 +7,8 @@
     inits: [imagenet, random]    # random takes part in full and cutoff: there is nothing to fuse or freeze
     folds: [4]                   # or all
     seeds: [0, 1]
+    features: [log-mel3, mfcc]   # what the network is shown
+    data_splits: [paper, artists]  # of a data set with several
     treatments:
       - full
       - fuse                     # the whole sweep
@@ -161,10 +163,10 @@ class Study(BaseModel):
         Every trial keeps the fold after the scored one out of training, and chooses its epoch there.
     data_options : DataOptions
         How the data set is read.
-    sr, clip_s, width, features
+    sr, clip_s, width
         As in `tlprobe.train.material.FitOptions`.
-    networks, inits, folds, seeds, treatments
-        The grid. ``folds`` may be ``"all"``.
+    networks, inits, folds, seeds, features, data_splits, treatments
+        The grid. ``folds`` may be ``"all"``: of each split its own. A split of None is the data set's first.
     recipe : str
         A named recipe, or a file's path.
     changes : dict
@@ -180,11 +182,12 @@ class Study(BaseModel):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
-    features: Features = "log-mel3"
     networks: tuple[str, ...] = Field(default=(DEFAULT_BACKBONE,), min_length=1)
     inits: tuple[str, ...] = Field(default=("imagenet",), min_length=1)
     folds: Literal["all"] | Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    features: tuple[Features, ...] = Field(default=("log-mel3",), min_length=1)
+    data_splits: tuple[str | None, ...] = Field(default=(None,), min_length=1)
     treatments: tuple[TreatmentSpec, ...] = Field(min_length=1)
     recipe: str = "quick"
     changes: dict[str, Any] = Field(default_factory=dict)
@@ -197,7 +200,7 @@ class Study(BaseModel):
             raise ValueError("must be a list of folds, or all")
         return values
 
-    @field_validator("networks", "inits", "folds", "seeds")
+    @field_validator("networks", "inits", "folds", "seeds", "features", "data_splits")
     @classmethod
     def _names_nothing_twice(cls, values: Any) -> Any:
         if values != "all" and len(set(values)) < len(values):
@@ -213,7 +216,15 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _recipe_is_one(self) -> "Study":
-        check_features(load_recipe(self.recipe, changes=self.changes), self.features)
+        recipe = load_recipe(self.recipe, changes=self.changes)
+        for features in self.features:
+            check_features(recipe, features)
+        return self
+
+    @model_validator(mode="after")
+    def _splits_are_in_one_place(self) -> "Study":
+        if (split := self.data_options.data_split) is not None:
+            raise ValueError(f"data_options has a data_split; a study has data_splits: [{split}]")
         return self
 
     @model_validator(mode="after")

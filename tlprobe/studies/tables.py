@@ -14,6 +14,7 @@ MISSING = "\N{EM DASH}"
 """What stands where there is no value."""
 
 _INNER = "inner fold's choice (%)"
+_VIEW = ("features", "data_split")  # columns where a study has several
 _HEADER = (
     "network",
     "start",
@@ -98,9 +99,14 @@ def cells_table(record: Record) -> Table:
         Of ``cells``.
     """
     chosen = any(row.get("inner_chosen_accuracy") is not None for row in record.rows)
+    shown = [name for name in _VIEW if len({row[name] for row in record.rows}) > 1]
     header = [name for name in _HEADER if chosen or name != _INNER]
-    rows = [_texts(row, inner=chosen) for row in record.rows]
-    return Table(header=header, rows=rows, note=f"{about_data(record)}. {_NOTE}", n_names=3)
+    rows = [[*(str(row[name] or MISSING) for name in shown), *_texts(row, inner=chosen)] for row in record.rows]
+    header = [*(name.replace("_", " ") for name in shown), *header]
+    if "data_split" in shown:  # whose leaks are not the same
+        header.append("leaked clips")
+        rows = [[*texts, str(row["n_leaked"])] for texts, row in zip(rows, record.rows, strict=True)]
+    return Table(header=header, rows=rows, note=f"{about_data(record)}. {_NOTE}", n_names=3 + len(shown))
 
 
 def about_data(record: Record) -> str:

@@ -155,6 +155,8 @@ def trial_name(config: FitConfig) -> str:
         what.append("+".join(config.blocks) or NONE)
     if config.rest not in (None, "random"):
         what.append(str(config.rest))
+    if config.image.features != "log-mel3":
+        what.append(config.image.features)
     if config.partition is not None:
         what.append(f"{config.partition.by}{config.partition.parts}")
     backbone = config.backbone.replace("/", "_")
