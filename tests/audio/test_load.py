@@ -171,14 +171,6 @@ def test_silence_and_cancelling_channels_are_zeros(tmp_path):
     np.testing.assert_array_equal(load(path, sr=SR), np.zeros(len(tone()), np.float32))
 
 
-def test_one_channel(tmp_path):
-    path = tmp_path / "a.wav"
-    soundfile.write(path, np.stack([tone(), -tone()], axis=1), SR, "FLOAT")
-    np.testing.assert_allclose(load(path, sr=SR, channel=2), -tone(), atol=1e-7)
-    with pytest.raises(DataError, match=r"a\.wav has no channel 3; it has 2"):
-        load(path, sr=SR, channel=3)
-
-
 @pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
 def test_a_part_is_what_the_whole_has_there(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -6,6 +6,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -176,12 +177,12 @@ def test_two_processes_share_the_work(dataset, tmp_path):
         "from tlprobe.audio.settings import ImageSettings\n"
         "from tlprobe.data import cache, render\n"
         "from tlprobe.data.open import open_dataset\n"
-        "load, loaded = render.load, []\n"
+        "decode, loaded = render.decode, []\n"
         "def slow(path, **how):\n"
         "    time.sleep(0.2)\n"
         "    loaded.append(path)\n"
-        "    return load(path, **how)\n"
-        "render.load = slow\n"
+        "    return decode(path, **how)\n"
+        "render.decode = slow\n"
         "dataset, start = open_dataset(Path(sys.argv[1])), Path(sys.argv[2])\n"
         "(start / str(os.getpid())).touch()\n"
         "while len(list(start.iterdir())) < 2: time.sleep(0.01)\n"
@@ -205,7 +206,7 @@ def test_what_a_killed_job_left_is_removed_by_the_next_build_but_a_living_jobs_f
         "from tlprobe.audio.settings import ImageSettings\n"
         "from tlprobe.data import cache, render\n"
         "from tlprobe.data.open import open_dataset\n"
-        "render.load = lambda path, **how: (print('rendering', flush=True), time.sleep(300))\n"
+        "render.decode = lambda path, **how: (print('rendering', flush=True), time.sleep(300))\n"
         "settings = ImageSettings(sr=16000, clip_s=0.5, width=int(sys.argv[2]))\n"
         "cache.load_images(open_dataset(Path(sys.argv[1])), settings, jobs=1)\n"
     )
@@ -257,14 +258,16 @@ def test_a_module_of_the_users_folder_does_not_shadow_a_library(dataset, tmp_pat
 
 
 def test_an_interrupt_ends_the_workers(dataset, tmp_path, as_processes, monkeypatch):
-    started = []
+    started, one_did = [], threading.Event()
     real = render._Process.__init__
 
     def noted(self, target):
         real(self, target)
         started.append(self._process._process)
+        one_did.set()
 
     def interrupted(_):
+        assert one_did.wait(60)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(render._Process, "__init__", noted)

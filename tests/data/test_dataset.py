@@ -57,7 +57,8 @@ def test_hash_knows_content_label_fold_and_path_but_not_the_place(dataset, tmp_p
         return dataclasses.replace(dataset, clips=clips).content_hash
 
     before = dataset.content_hash
-    assert dataset.describe() == {"name": "set", "n_clips": 5, "hash": before, "split": "official", "n_skipped": 0}
+    about = {"name": "set", "n_clips": 5, "hash": before, "split": "official", "n_folds": 3, "n_skipped": 0}
+    assert dataset.describe() == about
     moved = tmp_path / "moved"
     moved.mkdir()
     for path in dataset.paths:

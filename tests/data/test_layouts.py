@@ -9,7 +9,7 @@ import soundfile
 from tlprobe.data.cache import load_images
 from tlprobe.data.gtzan import GENRES
 from tlprobe.data.open import default_settings, open_dataset
-from tlprobe.data.options import DataOptions
+from tlprobe.data.options import DataOptions, ImageOptions
 from tlprobe.errors import DataError, ParameterError
 
 SR = 8000
@@ -87,7 +87,7 @@ def test_bad_recordings_fail_or_are_skipped_and_counted(folder, caplog):
     (folder / "dog" / "4.wav").write_bytes((folder / "dog" / "4.wav").read_bytes()[:500])
     failing = open_dataset(folder)
     with pytest.raises(DataError, match=r"2 recordings cannot be used"):
-        load_images(failing, default_settings(failing, sr=SR, clip_s=0.8))
+        load_images(failing, default_settings(failing, ImageOptions(sr=SR, clip_s=0.8)))
     skipping = open_dataset(folder, DataOptions(on_error="skip"))
     assert (len(skipping.clips), skipping.n_skipped) == (18, 2)
     assert skipping.describe()["n_skipped"] == 2
@@ -115,7 +115,7 @@ def test_windows_are_images_of_their_parts(tmp_path):
     cut = open_dataset(tmp_path / "long", DataOptions(window_s=0.5))
     assert len(cut.clips) == 40
     assert cut.content_hash != whole.content_hash
-    settings = default_settings(whole, clip_s=0.5)
+    settings = default_settings(whole, ImageOptions(clip_s=0.5))
     images = load_images(cut, settings).array
     assert len({image.tobytes() for image in images}) == 40
     samples, _ = soundfile.read(whole.paths[0], dtype="float32")

@@ -1,3 +1,4 @@
+import dataclasses
 import os
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import soundfile
 
 from tlprobe.data.open import default_settings, open_dataset
-from tlprobe.data.options import DataOptions
+from tlprobe.data.options import DataOptions, ImageOptions
 from tlprobe.errors import DataError, ParameterError
 
 
@@ -75,9 +76,17 @@ def test_defaults_follow_the_recordings(make_folder, write_clip):
     write_clip(root / "dog" / "other.wav", sr=8000, seconds=0.7)
     settings = default_settings(open_dataset(root))
     assert (settings.sr, settings.clip_s, settings.width, settings.n_mels) == (16_000, 1.0, 50, 128)
-    given = default_settings(open_dataset(root), sr=8000, clip_s=2.0, features="gammatone")
+    given = default_settings(open_dataset(root), ImageOptions(sr=8000, clip_s=2.0, features="gammatone"))
     assert (given.sr, given.clip_s, given.width, given.features) == (8000, 2.0, 100, "gammatone")
-    assert default_settings(open_dataset(root), width=77).width == 77
+    assert default_settings(open_dataset(root), ImageOptions(width=77)).width == 77
+
+
+def test_what_is_usual_comes_before_what_is_found(make_folder):
+    dataset = dataclasses.replace(open_dataset(make_folder()), usual=ImageOptions(sr=22_050, clip_s=4.0, width=250))
+    settings = default_settings(dataset)
+    assert (settings.sr, settings.clip_s, settings.width) == (22_050, 4.0, 250)
+    settings = default_settings(dataset, ImageOptions(sr=8000, clip_s=1.0))
+    assert (settings.sr, settings.clip_s, settings.width) == (8000, 1.0, 50)  # 250 columns are of four seconds
 
 
 def test_default_length_is_at_most_30_s(make_folder, tmp_path):
@@ -94,12 +103,14 @@ def test_default_length_is_at_most_30_s(make_folder, tmp_path):
         ({"clip_s": -1.0}, "clip_s=-1.0: "),
         ({"clip_s": 1e5}, r"clip_s=100000\.0: .*less than or equal to 3600"),
         ({"width": 0}, "width=0: "),
+        ({"channel": 0}, "channel=0: "),
+        ({"short": "loop"}, "short='loop': input should be 'silence', 'repeat' or 'stretch'"),
         ({"clip_s": float("nan")}, "clip_s=nan"),
     ],
 )
 def test_impossible_values_are_named(make_folder, given, message):
     with pytest.raises(ParameterError, match=message):
-        default_settings(open_dataset(make_folder()), **given)
+        default_settings(open_dataset(make_folder()), ImageOptions(**given))
 
 
 def test_unreadable_recordings_are_all_named(make_folder):

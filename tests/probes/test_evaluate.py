@@ -120,3 +120,17 @@ def test_options_of_the_runs_own_layout_do_not_keep_it_from_other_data(tiny_run,
         with pytest.raises((ParameterError, DataError)) as caught:
             evaluate(run, data=other, device="cpu", progress=False)
         assert "other" not in str(caught.value)  # its own data are what it cannot open: `other` was read
+
+
+def test_clips_that_it_was_trained_on_are_told(tiny_run, tiny_data, tmp_path, caplog):
+    dataset = tiny_run.source.open()
+    for label in dataset.classes:
+        (tmp_path / "other" / label).mkdir(parents=True)
+        for held_out, n in ((False, 3), (True, 2)):
+            clips = [clip for clip in dataset.clips if (clip.fold == tiny_run.config.fold) == held_out]
+            for k, clip in enumerate([clip for clip in clips if clip.label == label][:n]):
+                shutil.copy(dataset.root / clip.path, tmp_path / "other" / label / f"{held_out}{k}.wav")
+    row = evaluate(tiny_run, data=tmp_path / "other", device="cpu", progress=False).rows[0]
+    assert (row["n"], row["n_seen"]) == (15, 9)
+    assert f"9 of the 15 clips of {tmp_path / 'other'} are in files that {tiny_run.name} was trained on" in caplog.text
+    assert evaluate(tiny_run, device="cpu", progress=False).rows[0]["n_seen"] is None

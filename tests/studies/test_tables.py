@@ -13,6 +13,9 @@ FULL = {
     "partition": None,
     "backbone": "efficientnet_lite0",
     "start": "imagenet",
+    "features": "log-mel3",
+    "data_split": None,
+    "n_leaked": 0,
     "n_runs": 2,
     "n_planned": 2,
     "accuracy": 0.8125,
@@ -46,6 +49,8 @@ ABSENT = dict.fromkeys(FULL) | {
     "block": "stem",
     "backbone": "resnet18",
     "start": "imagenet",
+    "features": "log-mel3",
+    "data_split": None,
     "n_runs": 0,
     "n_planned": 2,
     "n_seeds": 0,
@@ -78,3 +83,17 @@ def test_latex(record):
     assert r"efficientnet\_lite0 & imagenet & full & 2/2 & 81.2 [77.0, 85.0] & 1.1 (n = 2) & --- & 83.0" in lines[5]
     assert all(line.endswith(r"\\") and line.count(" & ") == 11 for line in lines[3:4] + lines[5:-2])
     assert r"last epoch (\%)" in lines[3]
+
+
+def test_several_splits_stand_beside_each_other_with_their_leaks():
+    rows = [FULL | {"data_split": "paper", "n_leaked": 151}, FULL | {"data_split": "artists"}]
+    table = cells_table(Record("cells", {}, rows, {}))
+    assert (table.header[0], table.header[-1], table.n_names) == ("data split", "leaked clips", 4)
+    assert [(row[0], row[-1]) for row in table.rows] == [("paper", "151"), ("artists", "0")]
+
+
+@pytest.mark.parametrize(("folds", "told"), [([4], True), ([1, 2, 3, 4, 5], False)])
+def test_a_part_of_the_folds_is_no_score_of_the_data_set(folds, told):
+    record = Record("cells", {"folds": folds}, [FULL], {"data": {"name": "esc50", "n_clips": 2000, "n_folds": 5}})
+    said = "a part of the 5 folds and so not the data set's score"
+    assert (said in cells_table(record).note) == told

@@ -58,7 +58,8 @@ def test_urbansound8k_has_ten_folds_and_four_seconds(tmp_path):
         csv.writer(text).writerows(rows)
     run = train(tmp_path / "us8k", tmp_path / "run", fold=10)
     row = run.record.rows[0]
-    assert run.image_shape == (3, 128, 200)
+    assert run.image_shape == (3, 128, 250)
+    assert (run.config.image.sr, run.config.image.clip_s) == (22_050, 4.0)
     assert (row["n"], row["n_train"], row["n_padded"], row["n_leaked"]) == (2, 18, 18, 0)
     assert "the table lists 20 of 8732 clips" in run.source.open().note
 

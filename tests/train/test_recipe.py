@@ -183,3 +183,11 @@ def test_a_recipe_cannot_be_changed():
     recipe = load_recipe()
     with pytest.raises(ValueError, match="frozen"):
         recipe.epochs = 3
+
+
+def test_another_tempo_is_refused_where_short_clips_are_stretched():
+    recipe = load_recipe("quick", changes={"variants": 2, "stretch": 0.2})
+    with pytest.raises(ParameterError, match=r"short=stretch resizes what stretch=0\.2 of the recipe makes longer"):
+        check_features(recipe, "log-mel3", short="stretch")
+    check_features(recipe, "log-mel3", short="repeat")
+    check_features(load_recipe("quick"), "log-mel3", short="stretch")

@@ -9,7 +9,7 @@ import torch
 
 from tlprobe.errors import CheckpointError, DataError
 from tlprobe.manifest import entry_of, read_manifest, write_manifest
-from tlprobe.train.run import Run, is_finished, read_state, state_bytes
+from tlprobe.train.run import RUN_SCHEMA, Run, is_finished, read_state, state_bytes
 
 
 @pytest.fixture
@@ -52,17 +52,18 @@ def test_an_unfinished_run_says_how_to_go_on(copy):
         Run.load(copy)
 
 
-@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", '{"schema": 3', '{"schema": 4}'])
+@pytest.mark.parametrize("text", ["", "{", b"\xff\xfe", '{"schema": 3', '{"schema": 5}'])
 def test_a_damaged_config(copy, text):
     (copy / "config.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(CheckpointError, match=r"copy/config\.json is damaged"):
         Run.load(copy)
 
 
-@pytest.mark.parametrize("schema", [1, 2, 3, None, "4"])
+@pytest.mark.parametrize("schema", [1, 2, 3, 4, None, "5"])
 def test_another_schema(copy, schema):
     change_config(copy, lambda body: body.update(schema=schema))
-    with pytest.raises(CheckpointError, match=rf"copy/config\.json has schema {schema!r}; this tlprobe reads 4"):
+    said = rf"copy/config\.json has schema {schema!r}; this tlprobe reads {RUN_SCHEMA}"
+    with pytest.raises(CheckpointError, match=said):
         Run.load(copy)
 
 

@@ -62,8 +62,7 @@ class ImageMaker:
             (_hann(round(settings.sr * window_ms / 1000)), round(settings.sr * hop_ms / 1000))
             for window_ms, hop_ms in settings.windows_ms
         ]
-        n_frames = [1 + self.n_samples // hop for _, hop in self._windows]
-        self._columns = [scipy.sparse.csr_array(resize_weights(n, settings.width).T) for n in n_frames]
+        self._columns = self._columns_of(self.n_samples)
 
     def __call__(self, waveform: Array) -> Array:
         """Return the image of a waveform.
@@ -87,8 +86,31 @@ class ImageMaker:
             raise ParameterError(
                 f"a waveform of shape {waveform.shape} does not fit ({self.n_samples},); see fit_length"
             )
+        return self._image(waveform, self._columns)
+
+    def stretched(self, waveform: Array) -> Array:
+        """Return the image of a waveform of any length, resized to the same width.
+
+        Parameters
+        ----------
+        waveform : np.ndarray [shape=(n,), float32]
+            What is too short for the transform gets silence at its end: at least 50 ms are shown.
+
+        Returns
+        -------
+        image : np.ndarray [shape=(3, n_mels, width), float32]
+        """
+        shortest = self.settings.n_fft // 2 + 1
+        padded = np.pad(waveform, (0, max(0, shortest - len(waveform))))
+        return self._image(padded, self._columns_of(len(padded)))
+
+    def _columns_of(self, n_samples: int) -> list[scipy.sparse.csr_array]:
+        n_frames = [1 + n_samples // hop for _, hop in self._windows]
+        return [scipy.sparse.csr_array(resize_weights(n, self.settings.width).T) for n in n_frames]
+
+    def _image(self, waveform: Array, columns: list[scipy.sparse.csr_array]) -> Array:
         spectrograms = self.spectrograms(waveform)
-        channels = [(columns @ rows.T).T for rows, columns in zip(spectrograms, self._columns, strict=True)]
+        channels = [(weights @ rows.T).T for rows, weights in zip(spectrograms, columns, strict=True)]
         image: Array = np.stack(channels if len(channels) == 3 else channels * 3)
         return image
 

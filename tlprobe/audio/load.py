@@ -18,7 +18,18 @@ from tlprobe.audio.mpeg import exact_length
 from tlprobe.audio.ogg import check_pages
 from tlprobe.errors import DataError
 
-__all__ = ["DECODED_S_MAX", "SR_MAX", "SR_MIN", "UNCHECKED_FORMATS", "AudioInfo", "decode", "info", "is_utf8", "load"]
+__all__ = [
+    "DECODED_S_MAX",
+    "SR_MAX",
+    "SR_MIN",
+    "UNCHECKED_FORMATS",
+    "AudioInfo",
+    "decode",
+    "info",
+    "is_utf8",
+    "load",
+    "to_rate",
+]
 
 SR_MIN = 4_000  # Hz; below, 128 mel filters do not fit over 10 Hz bins
 SR_MAX = 384_000  # Hz; the highest rate that recorders write
@@ -125,7 +136,6 @@ def load(
     path: Path,
     *,
     sr: int,
-    channel: int | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -137,29 +147,21 @@ def load(
         Any format that libsndfile decodes.
     sr : int > 0, in Hz
         Wanted rate; another one is resampled (soxr, high quality).
-    channel : int >= 1, optional
-        Take this channel; default: the mean of all.
     start_s, end_s : float >= 0, in seconds, or None
         The part, as `decode` takes it.
 
     Returns
     -------
     waveform : np.ndarray [shape=(n_samples,), float32]
-        Full scale at +-1; resampled, it has ceil(n * sr / sr_file) samples. Silence is all zeros.
+        Full scale at +-1, the mean of the channels. Silence is all zeros.
 
     Raises
     ------
     DataError
-        As `decode`; or there is no such channel.
+        As `decode`.
     """
     samples, header = decode(path, start_s=start_s, end_s=end_s)
-    if channel is None:
-        mono: npt.NDArray[np.float32] = samples.mean(axis=1)
-    elif 1 <= channel <= header.n_channels:
-        mono = np.ascontiguousarray(samples[:, channel - 1])
-    else:
-        raise DataError(f"{path} has no channel {channel}; it has {header.n_channels}")
-    return mono if header.sr == sr else _resample(mono, sr_from=header.sr, sr_to=sr)
+    return to_rate(samples.mean(axis=1), sr_from=header.sr, sr_to=sr)
 
 
 def is_utf8(name: str) -> bool:
@@ -177,7 +179,10 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def _resample(waveform: npt.NDArray[np.float32], *, sr_from: int, sr_to: int) -> npt.NDArray[np.float32]:
+def to_rate(waveform: npt.NDArray[np.float32], *, sr_from: int, sr_to: int) -> npt.NDArray[np.float32]:
+    """Return a waveform at another rate (soxr, high quality): ceil(n * sr_to / sr_from) samples."""
+    if sr_from == sr_to:
+        return waveform
     n_samples = -(-len(waveform) * sr_to // sr_from)  # ceil in integers: float ratios can be one sample off
     resampled = soxr.resample(waveform, sr_from, sr_to, quality="HQ")
     fixed = np.zeros(n_samples, np.float32)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tlprobe.audio.load import SR_MAX, SR_MIN
 
-__all__ = ["CLIP_S_LIMIT", "FEATURES", "LOG_FLOOR", "LOG_OFFSET", "WINDOWS_MS", "Features", "ImageSettings"]
+__all__ = ["CLIP_S_LIMIT", "FEATURES", "LOG_FLOOR", "LOG_OFFSET", "WINDOWS_MS", "Features", "ImageSettings", "Short"]
 
 LOG_OFFSET = 1e-6  # added to the power before the log (the paper's code)
 LOG_FLOOR = math.log(LOG_OFFSET)  # the log power of digital silence, about -13.8
@@ -20,6 +20,7 @@ WINDOWS_MS = ((25, 10), (50, 25), (100, 50))  # (window, hop) of log-mel3's chan
 CLIP_S_LIMIT = 3600.0  # seconds; an hour at 16 kHz takes about 5 GB to transform, and a mistyped 1e5 all there is
 _BINS_PER_HZ = 0.1  # n_fft = sr / 10: 10 Hz bins, narrow enough for 128 mel filters
 
+Short = Literal["silence", "repeat", "stretch"]
 Features = Literal["log-mel3", "log-mel", "log-spec", "mfcc", "gammatone"]
 FEATURES: tuple[Features, ...] = get_args(Features)
 
@@ -32,7 +33,12 @@ class ImageSettings(BaseModel):
     sr : int in [4000, 384000], in Hz
         Rate that clips are resampled to.
     clip_s : float in (0, 3600], in seconds
-        Shorter clips are padded with silence at the end, longer ones cropped at the centre.
+        Longer clips are cropped at the centre.
+    short : {"silence", "repeat", "stretch"}
+        What becomes of shorter clips: silence at the end; repeated from the start; or the image of what is there,
+        stretched to the width, as the code of Palanisamy et al. 2020 does (its time axis is not that of other clips).
+    channel : int >= 1 or None
+        Which channel of a recording; None: the mean of all.
     features : {"log-mel3", "log-mel", "log-spec", "mfcc", "gammatone"}
         What the image shows, see `tlprobe.audio.image`.
     n_mels : int > 0
@@ -45,6 +51,8 @@ class ImageSettings(BaseModel):
 
     sr: int = Field(ge=SR_MIN, le=SR_MAX)
     clip_s: float = Field(gt=0, le=CLIP_S_LIMIT, allow_inf_nan=False)
+    short: Short = "silence"
+    channel: int | None = Field(default=None, ge=1)
     features: Features = "log-mel3"
     n_mels: int = Field(default=128, ge=1)
     width: int = Field(ge=1)

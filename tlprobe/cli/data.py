@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tlprobe.cli.app import app
-from tlprobe.cli.options import Debug, Overwrite, Quiet, begin, data_options
+from tlprobe.cli.options import Debug, Overwrite, Quiet, begin, data_options, image_options
 from tlprobe.errors import DataError
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ __all__: list[str] = []
 
 data_app = typer.Typer(help="Look after data sets: what is in them, whether they are whole, and their images.")
 app.add_typer(data_app, name="data")
+
+_N_COPIES = 20  # sets of copies that are printed
 
 Where = Annotated[Path, typer.Argument(metavar="PATH", help="The data set.", show_default=False)]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes at a time. [default: one a core]")]
@@ -69,7 +71,7 @@ def info(
     progress = begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.data.info import data_info
-    from tlprobe.data.known_leaks import known_leaks
+    from tlprobe.data.known_leaks import known_copies, known_leaks
     from tlprobe.data.open import default_settings, open_dataset
     from tlprobe.data.verify import verify
 
@@ -79,7 +81,8 @@ def info(
         verdicts = verify(dataset.paths, jobs=jobs, progress=progress)
         all_sound = all(verdict.error is None for verdict in verdicts)
         leaks = known_leaks(dataset, jobs=jobs, progress=progress) if all_sound else None
-        record = data_info(dataset, verdicts, default_settings(dataset), leaks=leaks, seed=seed)
+        copies = known_copies(dataset, jobs=jobs, progress=progress) if all_sound else None
+        record = data_info(dataset, verdicts, default_settings(dataset), leaks=leaks, copies=copies, seed=seed)
         _say(record)
         return record
 
@@ -120,13 +123,10 @@ def verify(
 
 @data_app.command()
 @data_options
+@image_options
 def prepare(
     *,
     where: Where,
-    sr: Annotated[int | None, typer.Option(help="Sampling rate in Hz. [default: the data set's commonest]")] = None,
-    clip_s: Annotated[float | None, typer.Option(help="Clip length in s. [default: the longest, at most 30]")] = None,
-    width: Annotated[int | None, typer.Option(help="Image columns. [default: 50 a second]")] = None,
-    features: Annotated[str, typer.Option(help="log-mel3, log-mel, log-spec, mfcc or gammatone.")] = "log-mel3",
     jobs: Jobs = None,
     check: Annotated[
         bool, typer.Option("--check", help="Hash every file and image again, whatever times and sizes say.")
@@ -134,19 +134,21 @@ def prepare(
     quiet: Quiet = False,
     debug: Debug = False,
     given: dict[str, Any],
+    shown: dict[str, Any],
 ) -> None:
     """Compute the image of every clip, so that trainings find it in the cache; a second call takes a moment."""
     progress = begin(quiet=quiet)
     from tlprobe.data.cache import load_images
     from tlprobe.data.facts import forget
     from tlprobe.data.open import default_settings, open_dataset
+    from tlprobe.data.options import ImageOptions
 
     dataset = open_dataset(where, _options(given))
     if check:
         forget(dataset.root)
-    settings = default_settings(dataset, sr=sr, clip_s=clip_s, width=width, features=features)  # type: ignore[arg-type]
+    settings = default_settings(dataset, ImageOptions(**shown))
     images = load_images(dataset, settings, jobs=jobs, progress=progress, check=check)
-    counts = {"padded": images.n_padded, "cropped": images.n_cropped, "silent": images.n_silent}
+    counts = {name: getattr(images, f"n_{name}") for name in ("padded", "cropped", "silent", "cancelled")}
     said = "".join(f", {n} {name}" for name, n in counts.items() if n)
     typer.echo(
         f"{dataset.name}: {len(dataset.clips)} images of (3, {settings.n_mels}, {settings.width}) are there{said}"
@@ -181,6 +183,14 @@ def _say(record: "Record") -> None:
     for leak in about["leaks"] or ():
         folds = ", ".join(map(str, leak["folds"]))
         typer.echo(f"in folds {folds}, {leak['kind']}: {', '.join(leak['clips'][:4])}")
+    if copies := about["copies"]:
+        n = sum(len(found["clips"]) for found in copies)
+        typer.echo(f"copies: {n} clips are {len(copies)} sounds, whatever their folds")
+        for found in copies[:_N_COPIES]:
+            more = ", ..." if len(found["clips"]) > 4 else ""
+            typer.echo(f"  {found['kind']}: {', '.join(found['clips'][:4])}{more}")
+        if len(copies) > _N_COPIES:
+            typer.echo(f"  and {len(copies) - _N_COPIES} more, all of them in the record (--out)")
     if about["leaks"] is None:
         typer.echo("sounds in several folds were not looked for: not all recordings can be used")
     for error in about["unusable"]:

@@ -90,6 +90,7 @@ _DATA_PANEL: dict[str, tuple[Any, str]] = {
         "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
     ),
     "n_folds": (int | None, "How many such folds are dealt. [default: 5]"),
+    "folds_file": (str | None, "CSV of folds that count (path, start_s, fold); written where it is not there."),
     "path_column": (str | None, "Of a table: the column of the files' paths. [default: path, filename or file]"),
     "label_column": (str | None, "Of a table: the column of classes. [default: label, class or category]"),
     "fold_column": (str | None, "Of a table: the column of folds. [default: fold, where there is one]"),
@@ -100,6 +101,20 @@ _DATA_PANEL: dict[str, tuple[Any, str]] = {
     "window_s": (float | None, "Cut recordings into windows of so many s, after the split."),
     "allow_leaks": (bool | None, "Go on with sources on both sides of an own split. [default: no-allow-leaks]"),
     "on_error": (str | None, "Recordings that cannot be used: fail, or skip and count them. [default: fail]"),
+}
+_IMAGE_PANEL: dict[str, tuple[Any, str]] = {
+    "sr": (int | None, "Sampling rate in Hz. [default: the data set's usual or commonest]"),
+    "clip_s": (
+        float | None,
+        "Clip length in s; longer clips are cropped. [default: the usual or the longest, at most 30]",
+    ),
+    "width": (int | None, "Image columns. [default: the usual, or 50 a second]"),
+    "short": (str | None, "Shorter clips: silence (at the end), repeat, or stretch (the image). [default: silence]"),
+    "channel": (int | None, "Take this channel of recordings, from 1. [default: the mean of all]"),
+    "features": (
+        str | None,
+        "log-mel3 (25, 50, 100 ms), log-mel, log-spec, mfcc or gammatone. [default: log-mel3]",
+    ),
 }
 _PANEL: dict[str, tuple[Any, str]] = {
     **_DATA_PANEL,
@@ -119,16 +134,7 @@ _PANEL: dict[str, tuple[Any, str]] = {
     "seed": (int | None, "Reaches every draw of the training. [default: 0]"),
     "recipe": (str | None, "quick, paper, paper-scratch, or an own YAML file. [default: quick]"),
     **_RECIPE_PANEL,
-    "sr": (int | None, "Sampling rate in Hz. [default: the data set's commonest]"),
-    "clip_s": (
-        float | None,
-        "Clip length in s; shorter padded, longer cropped. [default: the longest clip, at most 30]",
-    ),
-    "width": (int | None, "Image columns. [default: 50 a second]"),
-    "features": (
-        str | None,
-        "log-mel3 (25, 50, 100 ms), log-mel, log-spec, mfcc or gammatone. [default: log-mel3]",
-    ),
+    **_IMAGE_PANEL,
 }
 _FILE_PANEL: dict[str, tuple[Any, str]] = {
     "backbone": (str | None, "Of a weight file: its network."),
@@ -141,10 +147,7 @@ _FILE_PANEL: dict[str, tuple[Any, str]] = {
         str | None,
         "Of a weight file: a text file with its classes in the head's order, one a line. [default: alphabetical]",
     ),
-    **{
-        name: (_PANEL[name][0], f"Of a weight file: {_PANEL[name][1]}")
-        for name in (*_DATA_PANEL, "sr", "clip_s", "width", "features")
-    },
+    **{name: (_PANEL[name][0], f"Of a weight file: {_PANEL[name][1]}") for name in (*_DATA_PANEL, *_IMAGE_PANEL)},
 }
 
 
@@ -156,6 +159,11 @@ def fit_options(command: Callable[..., None]) -> Callable[..., None]:
 def data_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a verb the options that say how a data set is read; it gets those used as `given`."""
     return _with_panel(command, _DATA_PANEL, argument="given")
+
+
+def image_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb the options that say how clips are shown; it gets those used as `shown`."""
+    return _with_panel(command, _IMAGE_PANEL, argument="shown")
 
 
 def file_options(command: Callable[..., None]) -> Callable[..., None]:

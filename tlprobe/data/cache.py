@@ -30,7 +30,8 @@ __all__ = ["SCHEMA", "Images", "images_of", "load_images", "load_rendered", "par
 
 _log = logging.getLogger(__name__)
 
-SCHEMA = 4  # raise it when the same settings would give other images, or an entry another layout
+SCHEMA = 5  # raise it when the same settings would give other images, or an entry another layout
+_COUNTS = ("n_padded", "n_cropped", "n_silent", "n_cancelled")
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Images:
     key : str
         Of the entry: a hash of all that the images depend on.
     n_padded, n_cropped : int
-        Clips that were shorter, or longer, than ``clip_s``.
+        Clips that were shorter, or longer, than ``clip_s``; ``settings.short`` says what became of the former.
     n_silent : int
-        Long clips whose cropped part holds nothing but zeros: constant images at the floor. `load_images`
-        logs their number, a run's record carries it.
+        Long clips whose cropped part holds nothing but zeros: constant images at the floor.
+    n_cancelled : int
+        Clips of which the mean of the channels lost more than a fifth of their energy. `load_images` logs this number
+        and the one before, a run's record carries them.
     """
 
     array: npt.NDArray[np.float32]
@@ -55,6 +58,7 @@ class Images:
     n_padded: int
     n_cropped: int
     n_silent: int = 0
+    n_cancelled: int = 0
 
 
 def load_images(
@@ -107,6 +111,12 @@ def load_images(
         _log.warning(
             "%s: %d clips hold nothing but silence once cropped to %g s", dataset.name, found.n_silent, settings.clip_s
         )
+    if found.n_cancelled:
+        _log.warning(
+            "%s: of %d clips the mean of the channels loses more than a fifth of their energy; see channel",
+            dataset.name,
+            found.n_cancelled,
+        )
     return found
 
 
@@ -143,7 +153,7 @@ def load_rendered(
         return _render(items, target, jobs=jobs or os.cpu_count() or 1, progress=progress)
 
     array, about = stored_array(entry, shape, what="images", fill=fill, hashed=check)
-    return Images(array=array, key=key, **{name: int(about[name]) for name in ("n_padded", "n_cropped", "n_silent")})
+    return Images(array=array, key=key, **{name: int(about[name]) for name in _COUNTS})
 
 
 def parts_of(dataset: Dataset) -> list[tuple[float | None, float | None]]:
@@ -193,7 +203,9 @@ def _render(items: Sequence[Item], target: Target, *, jobs: int, progress: bool 
         "n_padded": fits.count("padded"),
         "n_cropped": fits.count("cropped"),
         "n_silent": sum(rendered.silent for rendered in found),
+        "n_cancelled": sum(rendered.cancelled for rendered in found),
         "padded": [i for i, fit in enumerate(fits) if fit == "padded"],
         "cropped": [i for i, fit in enumerate(fits) if fit == "cropped"],
         "silent": [i for i, rendered in enumerate(found) if rendered.silent],
+        "cancelled": [i for i, rendered in enumerate(found) if rendered.cancelled],
     }

@@ -13,11 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tlprobe.data.facts import file_hashes
+from tlprobe.data.options import ImageOptions
 from tlprobe.errors import ParameterError
 
 __all__ = ["Clip", "Dataset", "DatasetDescription", "inside", "n_spread_groups"]
 
 _log = logging.getLogger(__name__)
+
+_OPEN = ImageOptions()
 
 
 class DatasetDescription(TypedDict):
@@ -27,6 +30,7 @@ class DatasetDescription(TypedDict):
     n_clips: int
     hash: str
     split: str
+    n_folds: int
     n_skipped: int
 
 
@@ -74,12 +78,16 @@ class Dataset:
         Where the folds come from, for records: ``"official"``, ``"stratified"``, ...
     prescribed : bool
         Whether data set or paper prescribe the folds; then they are used even where sources leak between them.
+    dealt : bool
+        Whether tlprobe dealt the folds, by a seed: then they depend on which clips there are.
     scored_folds : tuple of int or None
         Folds that may be held out; None: each of them. A single split has one, and the other clips are trained on.
     validation_fold : int or None
         A fold that is never trained on and on which choices are made, where the split has one.
     n_skipped : int
         Clips that were left out because their recordings cannot be used.
+    usual : ImageOptions
+        How the literature shows this data set; what it leaves open is found out from the recordings.
     """
 
     name: str
@@ -89,9 +97,11 @@ class Dataset:
     note: str = ""
     split_name: str = "official"
     prescribed: bool = True
+    dealt: bool = False
     scored_folds: tuple[int, ...] | None = None
     validation_fold: int | None = None
     n_skipped: int = 0
+    usual: ImageOptions = _OPEN
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -189,12 +199,13 @@ class Dataset:
         return digest.hexdigest()
 
     def describe(self) -> DatasetDescription:
-        """Return the name, clip count, content hash and split that a record carries."""
+        """Return what a record carries; ``n_folds`` are those that may be held out."""
         return {
             "name": self.name,
             "n_clips": len(self.clips),
             "hash": self.content_hash,
             "split": self.split_name,
+            "n_folds": len(self.folds),
             "n_skipped": self.n_skipped,
         }
 

@@ -95,6 +95,7 @@ def read_folder(root: Path, *, n_folds: int = 5, seed: int = 0) -> Dataset:
         note="; ".join(notes),
         split_name=f"stratified, seed {seed}",
         prescribed=False,
+        dealt=True,
     )
 
 

@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 
 from tlprobe.data.dataset import Clip, Dataset, inside
+from tlprobe.data.options import ImageOptions
 from tlprobe.errors import DataError, ParameterError, list_errors
 from tlprobe.numerics.seeds import derive_seed
 
@@ -125,6 +126,7 @@ def read_gtzan(root: Path, *, split: str = "paper", seed: int = 0) -> Dataset:
         split_name=_SPLIT_NAMES[split].format(seed=seed),
         scored_folds=None if split == "artists" else (1,),
         validation_fold=2 if split == "fault-filtered" else None,
+        usual=ImageOptions(sr=22_050, clip_s=30.0, width=1500),  # Palanisamy et al. 2020
     )
 
 

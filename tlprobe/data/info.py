@@ -30,6 +30,7 @@ def data_info(
     settings: ImageSettings,
     *,
     leaks: Sequence[Leak] | None = None,
+    copies: Sequence[Leak] | None = None,
     seed: int = 0,
 ) -> Record:
     """Describe a data set, with a spectrogram a class.
@@ -43,6 +44,8 @@ def data_info(
         How clips become images.
     leaks : sequence of Leak, optional
         Sounds in several folds, see `tlprobe.data.known_leaks`; None: not looked for.
+    copies : sequence of Leak, optional
+        Clips that are one sound, in whatever folds; None: not looked for.
     seed : int
         Draws the clip that stands for a class, among those that can be used and are not silent.
 
@@ -52,8 +55,9 @@ def data_info(
         One row a class: ``label``, ``n`` clips, ``share`` of all, ``n_groups``, ``duration_s`` (all together),
         ``shortest_s``, ``median_s``, ``longest_s``, ``n_unusable``, ``n_silent``, ``n_noted``, ``clip`` (the one that
         is drawn) and ``array_index`` of its picture, None without one. ``params`` count folds, rates, channels,
-        formats and notes over the whole set, and list what is noted and the clips of each leak, None where leaks were
-        not looked for. The array ``spectrogram`` is ``(n_classes, n_rows, n_columns)``, the image's first channel.
+        formats and notes over the whole set, and list what is noted and the clips of each leak and of each set of
+        copies, None where they were not looked for. The array ``spectrogram`` is ``(n_classes, n_rows, n_columns)``,
+        the image's first channel.
     """
     found = {verdict.path: verdict for verdict in verdicts}
     by_label: dict[str, list[Clip]] = {label: [] for label in dataset.classes}
@@ -88,12 +92,8 @@ def data_info(
         "formats": _counted(f"{v.condition.format} {v.condition.subtype}" for v in usable if v.condition),
         "duration_s": float(sum(v.condition.header.duration_s for v in usable if v.condition)),
         "noted": _noted(dataset, verdicts),
-        "leaks": None
-        if leaks is None
-        else [
-            {"kind": leak.kind, "folds": list(leak.folds), "clips": [dataset.clips[i].path for i in leak.clips]}
-            for leak in leaks
-        ],
+        "leaks": None if leaks is None else [_named(dataset, leak) | {"folds": list(leak.folds)} for leak in leaks],
+        "copies": None if copies is None else [_named(dataset, found) for found in copies],
         "unusable": [verdict.error for verdict in verdicts if verdict.error is not None],
         "image": settings.model_dump(mode="json"),
         "seed": seed,
@@ -149,6 +149,10 @@ def _noted(dataset: Dataset, verdicts: Sequence[Verdict]) -> dict[str, list[str]
         for note in verdict.condition.notes() if verdict.condition is not None else ():
             listed.setdefault(note, []).append(verdict.path.relative_to(dataset.root).as_posix())
     return listed
+
+
+def _named(dataset: Dataset, leak: Leak) -> dict[str, Any]:
+    return {"kind": leak.kind, "clips": [dataset.clips[i].path for i in leak.clips]}
 
 
 def _counted(values: Any) -> dict[str, int]:

@@ -3,6 +3,7 @@
 Fingerprints belong to the content of the files, leaks also to folds and sources.
 """
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -16,7 +17,7 @@ from tlprobe.data.leaks import Leak, find_leaks
 from tlprobe.errors import DataError
 from tlprobe.files import cache_root, write_atomic
 
-__all__ = ["known_leaks"]
+__all__ = ["known_copies", "known_leaks"]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +49,17 @@ def known_leaks(dataset: Dataset, *, jobs: int | None = None, progress: bool | N
     leaks = find_leaks(dataset, fingerprints=_fingerprints(dataset, _key(heard), jobs=jobs, progress=progress))
     write_atomic(file, json.dumps([[leak.kind, leak.clips, leak.folds] for leak in leaks]))
     return leaks
+
+
+def known_copies(dataset: Dataset, *, jobs: int | None = None, progress: bool | None = None) -> tuple[Leak, ...]:
+    """Return clips with equal samples and near copies of each other, whatever their folds and sources.
+
+    Parameters and errors as in `known_leaks`; `Leak.folds` counts the clips and says nothing of the split.
+    """
+    alone = tuple(
+        dataclasses.replace(clip, fold=number, group=str(number)) for number, clip in enumerate(dataset.clips, start=1)
+    )
+    return known_leaks(dataclasses.replace(dataset, clips=alone, scored_folds=None), jobs=jobs, progress=progress)
 
 
 def _fingerprints(dataset: Dataset, key: str, *, jobs: int | None, progress: bool | None) -> Fingerprints:

@@ -82,6 +82,7 @@ def read_named(root: Path, *, label_regex: str, n_folds: int = 5, seed: int = 0)
         note=f"{n_other} files that are no recordings were left out" if n_other else "",
         split_name=split,
         prescribed=False,
+        dealt="fold" not in pattern.groupindex,
     )
 
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tlprobe.audio.load import UNCHECKED_FORMATS, is_utf8
-from tlprobe.audio.settings import Features, ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.esc50 import META, read_esc50
 from tlprobe.data.facts import headers, unusable
 from tlprobe.data.folder import read_folder
 from tlprobe.data.gtzan import GTZAN_SPLITS, gtzan_folder, read_gtzan
+from tlprobe.data.kept_folds import keep_folds
 from tlprobe.data.named import read_named
-from tlprobe.data.options import COLUMNS, DataOptions
+from tlprobe.data.options import COLUMNS, DataOptions, ImageOptions
 from tlprobe.data.table import TABLE_SUFFIXES, read_table
 from tlprobe.data.urbansound8k import META as US8K_META
 from tlprobe.data.urbansound8k import read_urbansound8k
@@ -51,6 +52,8 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
         If there is no such folder, it cannot be looked into, its name is not UTF-8, or no data set is in it.
     ParameterError
         If an option is of another layout.
+    ResourceError
+        If folds that were dealt cannot be kept: the cache cannot be written.
     """
     options = options or DataOptions()
     if path is None:
@@ -60,7 +63,7 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
 
         return synthetic_dataset(seed=options.data_seed)
     try:
-        dataset = _read(path, options)
+        dataset = keep_folds(_read(path, options), options)
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
     if options.on_error == "skip":
@@ -151,26 +154,15 @@ def _require(path: Path, meta: str, layout: str) -> None:
         raise ParameterError(f"{layout} needs a folder with {meta}; {path} has none")
 
 
-def default_settings(
-    dataset: Dataset,
-    *,
-    sr: int | None = None,
-    clip_s: float | None = None,
-    width: int | None = None,
-    features: Features = "log-mel3",
-) -> ImageSettings:
+def default_settings(dataset: Dataset, options: ImageOptions | None = None) -> ImageSettings:
     """Return image settings that suit a data set; what is given is kept.
 
     Parameters
     ----------
     dataset : Dataset
-    sr : int, in Hz
-        Default: the commonest rate, the higher one of two equally common.
-    clip_s : float, in seconds
-        Default: the longest clip, at most 30 s.
-    width : int
-        Default: 50 columns a second.
-    features : str, one of `tlprobe.audio.settings.FEATURES`
+    options : ImageOptions, optional
+        What is given. Of the rest, what `Dataset.usual` has is taken; then the commonest rate, the higher one of two
+        equally common; the longest clip, at most 30 s; 50 columns a second.
 
     Returns
     -------
@@ -183,6 +175,12 @@ def default_settings(
     ParameterError
         If a given value is impossible.
     """
+    given, usual = options or ImageOptions(), dataset.usual
+    sr = usual.sr if given.sr is None else given.sr
+    clip_s = usual.clip_s if given.clip_s is None else given.clip_s
+    width = given.width
+    if width is None and given.clip_s is None:  # the usual width is of the usual length
+        width = usual.width
     if sr is None or clip_s is None:
         found = headers(dataset.root, [clip.path for clip in dataset.clips])
         if sr is None:
@@ -191,8 +189,9 @@ def default_settings(
             clip_s = min(max(header.duration_s for header in found), CLIP_S_MAX)
     if width is None:
         width = max(1, round(COLUMNS_PER_S * clip_s)) if 0 < clip_s < float("inf") else 1
+    more = {name: getattr(given, name) for name in ("short", "channel", "features")}
     try:
-        return ImageSettings(sr=sr, clip_s=clip_s, width=width, features=features)
+        return ImageSettings(sr=sr, clip_s=clip_s, width=width, **more)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc']))}={e['input']!r}: {e['msg'].lower()}" for e in error.errors())
         raise ParameterError("; ".join(problems)) from error

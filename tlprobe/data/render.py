@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from tlprobe.audio.condition import CANCELLED_FROM, cancelled_share
 from tlprobe.audio.image import ImageMaker
 from tlprobe.audio.length import Fit, fit_length
-from tlprobe.audio.load import load
+from tlprobe.audio.load import decode, to_rate
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
 from tlprobe.data.line_process import LineProcess
@@ -88,12 +89,15 @@ class Rendered:
         What its length needed.
     silent : bool
         Whether what is left of it is nothing but zeros.
+    cancelled : bool
+        Whether the mean of its channels lost more than a fifth of their energy.
     error : str or None
         Why the recording cannot be used; then there is no image.
     """
 
     fit: Fit = "exact"
     silent: bool = False
+    cancelled: bool = False
     error: str | None = None
 
 
@@ -112,13 +116,24 @@ def image_of(
     DataError
         If the recording cannot be used.
     """
-    waveform = load(path, sr=image_maker.settings.sr, start_s=start_s, end_s=end_s)
+    settings = image_maker.settings
+    samples, header = decode(path, start_s=start_s, end_s=end_s)
+    if settings.channel is None:
+        waveform, cancelled = samples.mean(axis=1), cancelled_share(samples) > CANCELLED_FROM
+    elif settings.channel <= header.n_channels:
+        waveform, cancelled = np.ascontiguousarray(samples[:, settings.channel - 1]), False
+    else:
+        raise DataError(f"{path} has no channel {settings.channel}; it has {header.n_channels}")
+    waveform = to_rate(waveform, sr_from=header.sr, sr_to=settings.sr)
     if variation is not None:
         needed = math.ceil(image_maker.n_samples * variation.rate) + 4 * VOCODER_SAMPLES  # not the hour around it
         waveform = fit_length(waveform, n_samples=min(len(waveform), needed))[0]
-        waveform = vary(waveform, variation, sr=image_maker.settings.sr)
-    fitted, fit = fit_length(waveform, n_samples=image_maker.n_samples)
-    return image_maker(fitted), Rendered(fit=fit, silent=not fitted.any())
+        waveform = vary(waveform, variation, sr=settings.sr)
+    fitted, fit = fit_length(waveform, n_samples=image_maker.n_samples, repeat=settings.short == "repeat")
+    rendered = Rendered(fit=fit, silent=not fitted.any(), cancelled=cancelled)
+    if fit == "padded" and settings.short == "stretch":
+        return image_maker.stretched(waveform), rendered
+    return image_maker(fitted), rendered
 
 
 def write_image(item: Item, image_maker: ImageMaker, *, handle: int, offset: int) -> Rendered:

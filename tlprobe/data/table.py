@@ -111,7 +111,15 @@ def read_table(
         Clip(path, label, fold, group, start_s, end_s)
         for (path, label, _, group, start_s, end_s), fold in zip(parts, folds, strict=True)
     )
-    return Dataset(name=file.stem, root=file.parent, clips=clips, classes=classes, split_name=split, prescribed=False)
+    return Dataset(
+        name=file.stem,
+        root=file.parent,
+        clips=clips,
+        classes=classes,
+        split_name=split,
+        prescribed=False,
+        dealt="fold" not in columns,
+    )
 
 
 def _rows(file: Path) -> tuple[list[Row], str]:

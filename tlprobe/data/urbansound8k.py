@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tlprobe.data.csv_table import FilesOf, fold_of, quoted, read_csv_table
 from tlprobe.data.dataset import Clip, Dataset, n_spread_groups
+from tlprobe.data.options import ImageOptions
 from tlprobe.errors import DataError, list_errors
 
 __all__ = ["META", "N_CLIPS", "read_urbansound8k"]
@@ -73,6 +74,7 @@ def read_urbansound8k(root: Path) -> Dataset:
         root=root,
         clips=tuple(clips),
         classes=tuple(sorted({clip.label for clip in clips})),
+        usual=ImageOptions(sr=22_050, clip_s=4.0, width=250),  # Palanisamy et al. 2020
         note=_note(clips, n_unlisted=sum(folders[fold].unlisted(names) for fold, names in listed.items())),
     )
 

@@ -1,5 +1,6 @@
 """Evaluation: how well does a network do on clips it has not seen, and where does it err?"""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tlprobe.train.predictions import Predictions
 from tlprobe.train.run import Run
 
 __all__ = ["evaluate", "predictions_of"]
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -54,7 +57,8 @@ def evaluate(
     -------
     record : Record
         One row: ``accuracy`` in [0, 1], ``n``, ``ci_low``, ``ci_high`` (over source recordings), ``clips`` (what was
-        scored); or, of `clips`, a row each: ``clip``, ``predicted``, ``probability``. ``params["clips"]``,
+        scored), of another data set ``n_seen`` (clips whose very file the network was trained on, also told in a
+        warning); or, of `clips`, a row each: ``clip``, ``predicted``, ``probability``. ``params["clips"]``,
         ``["labels"]`` and ``["classes"]`` go with the array ``probabilities`` ``(n, n_classes)``; the array
         ``confusion`` ``(1, n_classes, n_classes)`` counts true (rows) against predicted (columns).
 
@@ -95,9 +99,11 @@ def evaluate(
         images = load_images(dataset, checkpoint.material.settings, progress=progress).array
         index, scored = np.arange(len(dataset.clips)), "all"
         about["data"] = dataset.describe()
+        n_seen = _n_seen(dataset, checkpoint)
     else:
         dataset, images = checkpoint.material.dataset, checkpoint.material.images.array
         index, scored = checkpoint.held_out, f"fold {checkpoint.fold}"
+        n_seen = None
     probabilities = _probabilities(checkpoint, images, index, device=where)
     found = Predictions(
         clips=tuple(dataset.clips[i].path for i in index),
@@ -113,6 +119,7 @@ def evaluate(
         "n": len(index),
         "ci_low": low,
         "ci_high": high,
+        "n_seen": n_seen,
     }
     params |= {"clips": list(found.clips), "labels": list(found.labels)}
     arrays = {"probabilities": probabilities, "confusion": _confusion(found)[None]}
@@ -145,6 +152,24 @@ def _open(
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
     return open_checkpoint(run, progress=progress), dataset
+
+
+def _n_seen(dataset: Dataset, checkpoint: Checkpoint) -> int:
+    """Return how many clips of another data set lie in files that the network was trained on."""
+    own = checkpoint.material.dataset
+    train_index, _ = own.split(checkpoint.fold)
+    inner_fold = None if checkpoint.run is None else checkpoint.run.config.inner_fold
+    trained_on = {own.file_hashes[i] for i in train_index if own.clips[i].fold != inner_fold}
+    n_seen = sum(file_hash in trained_on for file_hash in dataset.file_hashes)
+    if n_seen:
+        _log.warning(
+            "%d of the %d clips of %s are in files that %s was trained on",
+            n_seen,
+            len(dataset.clips),
+            dataset.root,
+            checkpoint.name,
+        )
+    return n_seen
 
 
 def _loose(clips: Sequence[Path | str], *, root: Path) -> tuple[list[str], list[Path]]:

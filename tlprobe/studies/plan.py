@@ -139,7 +139,7 @@ def plan_study(study: Study) -> Plan:
 
 
 def _options(study: Study, *, network: str, init: str, view: View) -> FitOptions:
-    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width")
+    same = ("data", "inner_fold", "recipe", "changes", "sr", "clip_s", "width", "short", "channel")
     return FitOptions(
         **study.data_options.given(),
         **dataclasses.asdict(view),

@@ -35,7 +35,7 @@ from pydantic import (
     model_validator,
 )
 
-from tlprobe.audio.settings import Features
+from tlprobe.audio.settings import Features, Short
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
 from tlprobe.errors import ParameterError
@@ -111,7 +111,7 @@ class Space(BaseModel):
 
     Attributes
     ----------
-    data, data_options, sr, clip_s, width, features, recipe, changes
+    data, data_options, sr, clip_s, width, short, channel, features, recipe, changes
         As in `tlprobe.studies.study_file.Study`.
     network, init, fold, seed, treatment
         One of each.
@@ -126,6 +126,8 @@ class Space(BaseModel):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
+    short: Short = "silence"
+    channel: int | None = None
     features: Features = "log-mel3"
     network: str = DEFAULT_BACKBONE
     init: str = "imagenet"
@@ -212,12 +214,12 @@ class Space(BaseModel):
             If the values don't go together.
         """
         recipe = load_recipe(self.recipe, changes={**self.changes, **values})
-        check_features(recipe, self.features)
+        check_features(recipe, self.features, short=self.short)
         return recipe
 
     def study(self, values: Mapping[str, Any]) -> Study:
         """Return the study that is one trial; its inner fold is the one that is chosen on."""
-        same = ("data", "sr", "clip_s", "width", "recipe")
+        same = ("data", "sr", "clip_s", "width", "short", "channel", "recipe")
         return Study(
             data_options=dataclasses.replace(self.data_options, data_split=None),
             data_splits=(self.data_options.data_split,),
@@ -275,6 +277,9 @@ def load_space(file: Path | str) -> Space:
     for name in ("data", "init", "recipe"):
         if name in values:
             values[name] = from_file_folder(file, values[name])
+    options = values.get("data_options")
+    if isinstance(options, dict) and "folds_file" in options:
+        values["data_options"] = {**options, "folds_file": from_file_folder(file, options["folds_file"])}
     try:
         return Space(**values)
     except ValidationError as error:

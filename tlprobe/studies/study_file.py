@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from tlprobe.audio.settings import Features
+from tlprobe.audio.settings import Features, Short
 from tlprobe.backbones.partition import Partition, partition_of
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
@@ -163,7 +163,7 @@ class Study(BaseModel):
         Every trial keeps the fold after the scored one out of training, and chooses its epoch there.
     data_options : DataOptions
         How the data set is read.
-    sr, clip_s, width
+    sr, clip_s, width, short, channel
         As in `tlprobe.train.material.FitOptions`.
     networks, inits, folds, seeds, features, data_splits, treatments
         The grid. ``folds`` may be ``"all"``: of each split its own. A split of None is the data set's first.
@@ -182,6 +182,8 @@ class Study(BaseModel):
     sr: int | None = None
     clip_s: float | None = None
     width: int | None = None
+    short: Short = "silence"
+    channel: int | None = None
     networks: tuple[str, ...] = Field(default=(DEFAULT_BACKBONE,), min_length=1)
     inits: tuple[str, ...] = Field(default=("imagenet",), min_length=1)
     folds: Literal["all"] | Annotated[tuple[int, ...], Field(min_length=1)] = (1,)
@@ -218,7 +220,7 @@ class Study(BaseModel):
     def _recipe_is_one(self) -> "Study":
         recipe = load_recipe(self.recipe, changes=self.changes)
         for features in self.features:
-            check_features(recipe, features)
+            check_features(recipe, features, short=self.short)
         return self
 
     @model_validator(mode="after")
@@ -255,6 +257,9 @@ def load_study(file: Path | str) -> Study:
             values[name] = from_file_folder(file, values[name])
     if isinstance(values.get("inits"), list):
         values["inits"] = [from_file_folder(file, init) for init in values["inits"]]
+    options = values.get("data_options")
+    if isinstance(options, dict) and "folds_file" in options:
+        values["data_options"] = {**options, "folds_file": from_file_folder(file, options["folds_file"])}
     try:
         return Study(**values)
     except ValidationError as error:

@@ -123,6 +123,9 @@ def about_data(record: Record) -> str:
     for name in ("folds", "seeds"):
         if values := params.get(name):
             parts.append(f"{name[:-1] if len(values) == 1 else name} {', '.join(map(str, values))}")
+    n_folds = data.get("n_folds", 0)
+    if 0 < len(params.get("folds", ())) < n_folds:
+        parts.append(f"a part of the {n_folds} folds and so not the data set's score")
     if "recipe" in params:
         parts.append(f"{params['recipe']['epochs']} epochs")
     return ", ".join(parts)

@@ -12,13 +12,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tlprobe.audio.settings import Features
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.backbones.weight_files import read_weight_file
 from tlprobe.backbones.weights import read_weights
 from tlprobe.data.loader import Standardiser, channel_statistics
-from tlprobe.data.options import DataOptions
+from tlprobe.data.options import DataOptions, ImageOptions, narrowed
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.train.material import FitOptions, Material, load_material, reload_material
 from tlprobe.train.run import Run
@@ -29,8 +28,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FileOptions(DataOptions):
-    """What a bare weight file does not say, and how its data are read (`DataOptions`).
+class FileOptions(DataOptions, ImageOptions):
+    """What a bare weight file does not say, how its data are read (`DataOptions`) and shown (`ImageOptions`).
 
     Parameters
     ----------
@@ -46,8 +45,6 @@ class FileOptions(DataOptions):
         How its images were standardised.
     classes : str, Path or None
         A text file with the class names in the order of the head's outputs, one a line; None: alphabetical.
-    sr, clip_s, width, features
-        Of its images, as in `FitOptions`.
     """
 
     backbone: str | None = None
@@ -56,10 +53,6 @@ class FileOptions(DataOptions):
     before_seed: int = 0
     normalize: Literal["channel", "none"] = "channel"
     classes: str | Path | None = None
-    sr: int | None = None
-    clip_s: float | None = None
-    width: int | None = None
-    features: Features = "log-mel3"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,8 +212,8 @@ def _open_file(
     missing = [name for name, value in wanted.items() if value is None]
     if missing or options.backbone is None or options.fold is None:
         raise ParameterError(f"{path} is a bare weight file: it needs {', '.join(missing)} as well")
-    about = (*(field.name for field in dataclasses.fields(DataOptions)), "sr", "clip_s", "width", "features")
-    found = load_material(FitOptions(data=data, **{name: getattr(options, name) for name in about}), progress=progress)
+    about = {**vars(narrowed(options, DataOptions)), **vars(narrowed(options, ImageOptions))}
+    found = load_material(FitOptions(data=data, **about), progress=progress)
     same = material is not None and material.dataset.content_hash == found.dataset.content_hash
     material = material if material is not None and same and material.settings == found.settings else found
     order = _class_order(options.classes, material.dataset.classes)

@@ -76,6 +76,7 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         "n_padded": material.images.n_padded,
         "n_cropped": material.images.n_cropped,
         "n_silent": material.images.n_silent,
+        "n_cancelled": material.images.n_cancelled,
         "n_weights": sum(weight.numel() for weight in weights),
         "n_trained": sum(weight.numel() for weight in weights if weight.requires_grad),
         "duration_s": sum(result.duration_s for result in keeper.history),

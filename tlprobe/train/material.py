@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from tlprobe.audio.image import ImageMaker
-from tlprobe.audio.settings import Features, ImageSettings
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, build
 from tlprobe.backbones.weights import StartingWeights, read_weights
@@ -19,12 +19,13 @@ from tlprobe.data.dataset import Dataset
 from tlprobe.data.known_leaks import known_leaks
 from tlprobe.data.leaks import Leak
 from tlprobe.data.open import default_settings, open_dataset
-from tlprobe.data.options import DataOptions
+from tlprobe.data.options import DataOptions, ImageOptions, narrowed
 from tlprobe.data.variants import load_variants
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.train.config import FitConfig
+from tlprobe.train.data_source import DataSource
 from tlprobe.train.recipe import Recipe, check_features, load_recipe
-from tlprobe.train.run import DataSource, Run
+from tlprobe.train.run import Run
 
 __all__ = [
     "Definition",
@@ -90,8 +91,10 @@ class Material:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FitOptions(DataOptions):
-    """What a user may say of a training, and of its data (`DataOptions`); every default is the command line's.
+class FitOptions(DataOptions, ImageOptions):
+    """What a user may say of a training, of its data and of its images; every default is the command line's.
+
+    Also `DataOptions` and `ImageOptions`.
 
     Parameters
     ----------
@@ -112,14 +115,6 @@ class FitOptions(DataOptions):
         How to train.
     changes : mapping
         Single recipe values, e.g. ``{"epochs": 3}``; None leaves a value as it is.
-    sr : int > 0, in Hz, optional
-        Sampling rate; default: the data set's commonest.
-    clip_s : float > 0, in s, optional
-        Clip length; default: the longest clip, at most 30 s.
-    width : int > 0, in columns, optional
-        Image width; default: 50 a second.
-    features : {"log-mel3", "log-mel", "log-spec", "mfcc", "gammatone"}
-        What an image shows, see `tlprobe.audio.image`.
     """
 
     data: Path | str | None = None
@@ -130,10 +125,6 @@ class FitOptions(DataOptions):
     seed: int = 0
     recipe: Path | str = "quick"
     changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    sr: int | None = None
-    clip_s: float | None = None
-    width: int | None = None
-    features: Features = "log-mel3"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +219,7 @@ def define(options: FitOptions) -> Definition:
         For wrong values, unusable data, unusable weights.
     """
     recipe = load_recipe(options.recipe, changes=options.changes)
-    check_features(recipe, options.features)
+    check_features(recipe, options.features, short=options.short)
     dataset, source, settings = _open(options)
     dataset.split(options.fold)  # cheap checks first: the images may take minutes
     shape = (3, settings.n_mels, settings.width)
@@ -276,13 +267,11 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
 def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
     """Open a data set, without computing its images."""
     path = Path(options.data) if options.data is not None else None
-    how = DataOptions.of(options)
+    how = narrowed(options, DataOptions)
     dataset = open_dataset(path, how)
     if dataset.note:
         _log.info("%s: %s", dataset.name, dataset.note)
-    settings = default_settings(
-        dataset, sr=options.sr, clip_s=options.clip_s, width=options.width, features=options.features
-    )
+    settings = default_settings(dataset, narrowed(options, ImageOptions))
     where = str(path.resolve()) if path is not None else None
     source = DataSource(path=where, options=how, **dataset.describe())
     return dataset, source, settings

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from tlprobe.audio.settings import FEATURES, Features
+from tlprobe.audio.settings import FEATURES, Features, Short
 from tlprobe.data.augment import Augmentation, refuse_switch
 from tlprobe.errors import ParameterError
 
@@ -172,16 +172,23 @@ def load_recipe(recipe: str | Path = "quick", *, changes: Mapping[str, Any] | No
         raise ParameterError(f"recipe {recipe}: {explain_validation(error, choices=Recipe.model_fields)}") from error
 
 
-def check_features(recipe: Recipe, features: Features) -> None:
-    """Refuse augmentation that means nothing for images of coefficients.
+def check_features(recipe: Recipe, features: Features, *, short: Short = "silence") -> None:
+    """Refuse augmentation that means nothing for what is shown.
 
-    Gain and noise are sums of power, and a shift or a mask along frequency needs rows that are frequencies.
+    Gain and noise are sums of power, and a shift or a mask along frequency needs rows that are frequencies; where
+    short clips are stretched to the width of the image, another tempo is undone.
 
     Raises
     ------
     ParameterError
-        If `features` are ``mfcc`` and the recipe uses one of these; all of them are named.
+        If `features` are ``mfcc`` and the recipe uses one of these; all of them are named. If short clips are
+        stretched and the recipe has another tempo.
     """
+    if short == "stretch" and recipe.variants and recipe.stretch:
+        raise ParameterError(
+            f"short=stretch resizes what stretch={recipe.stretch:g} of the recipe makes longer or shorter back to the "
+            "same width; turn one of them off"
+        )
     if features != "mfcc":
         return
     defaults = Recipe.model_fields

@@ -28,14 +28,13 @@ from safetensors.torch import load, save
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
-from tlprobe.data.dataset import Dataset, DatasetDescription
 from tlprobe.data.loader import Standardiser
-from tlprobe.data.open import open_dataset
 from tlprobe.data.options import DataOptions
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.manifest import read_verified
 from tlprobe.records import Record
 from tlprobe.train.config import FitConfig
+from tlprobe.train.data_source import DataSource
 from tlprobe.train.held_out import HELD_OUT, HeldOut
 from tlprobe.train.kept import epoch_name, kept_epochs
 from tlprobe.train.predictions import Predictions
@@ -43,7 +42,6 @@ from tlprobe.train.recipe import explain_validation
 
 __all__ = [
     "RUN_SCHEMA",
-    "DataSource",
     "Run",
     "config_body",
     "is_finished",
@@ -53,62 +51,10 @@ __all__ = [
     "state_bytes",
 ]
 
-RUN_SCHEMA = 4
+RUN_SCHEMA = 5
 """Version of the layout of a run directory; a reader refuses another one."""
 
 StateName = Literal["init", "weights", "best"]
-
-
-@dataclasses.dataclass(frozen=True)
-class DataSource:
-    """Where a run's clips were, and what they were.
-
-    Parameters
-    ----------
-    path : str or None
-        The data set's folder on the machine that trained; None for the built-in clips.
-    options : DataOptions
-        How it was read.
-    name, n_clips, hash, split, n_skipped
-        See `Dataset.describe`.
-    """
-
-    path: str | None
-    options: DataOptions
-    name: str
-    n_clips: int
-    hash: str
-    split: str
-    n_skipped: int
-
-    def describe(self) -> DatasetDescription:
-        """Return what `Dataset.describe` returned when the run was made."""
-        return {
-            "name": self.name,
-            "n_clips": self.n_clips,
-            "hash": self.hash,
-            "split": self.split,
-            "n_skipped": self.n_skipped,
-        }
-
-    def open(self, path: Path | None = None) -> Dataset:
-        """Open the data set again, from `path` where it has moved.
-
-        Raises
-        ------
-        DataError
-            If it is gone, or holds other clips than the run was trained on.
-        """
-        where = path if path is not None else (Path(self.path) if self.path is not None else None)
-        if where is not None and not where.exists():
-            raise DataError(f"the run's data set {self.name} is not at {where} any more; say where with --data")
-        dataset = open_dataset(where, self.options)
-        if dataset.content_hash != self.hash:
-            raise DataError(
-                f"{where or dataset.name} holds other clips than the run was trained on "
-                f"(content hash {dataset.content_hash[:12]}, the run has {self.hash[:12]} with {self.n_clips} clips)"
-            )
-        return dataset
 
 
 @dataclasses.dataclass(frozen=True)
