@@ -8,7 +8,7 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tlprobe.data import leaks as leaks_module
+from tlprobe.data import near_copies
 from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.data.esc50 import read_esc50
 from tlprobe.data.fingerprint import fingerprints
@@ -174,16 +174,16 @@ def test_blocks_of_any_size_find_the_same(dataset_of, monkeypatch):
     )
     wanted = [("near", (i, i + 9), (1, 2)) for i in range(9)]
     assert found(dataset) == wanted
-    monkeypatch.setattr(leaks_module, "_BLOCK", 2)
+    monkeypatch.setattr(near_copies, "_BLOCK", 2)
     assert found(dataset) == wanted
-    monkeypatch.setattr(leaks_module, "_BLOCK_FRAMES", 1)
+    monkeypatch.setattr(near_copies, "_BLOCK_FRAMES", 1)
     assert found(dataset) == wanted
 
 
 def test_many_near_copies_take_few_looks(dataset_of, monkeypatch):
     looks = []
-    compare = leaks_module.waveform_similarity
-    monkeypatch.setattr(leaks_module, "waveform_similarity", lambda *a, **k: looks.append(1) or compare(*a, **k))
+    compare = near_copies.waveform_similarity
+    monkeypatch.setattr(near_copies, "waveform_similarity", lambda *a, **k: looks.append(1) or compare(*a, **k))
     x = sound(0)
     dataset = dataset_of(*((f"{i}.wav", 1 + i % 2, (1 - i / 20) * x, {}) for i in range(12)))
     assert found(dataset) == [("near", tuple(range(12)), (1, 2))]

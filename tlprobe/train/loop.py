@@ -29,12 +29,12 @@ from tlprobe.train.predict import predict
 from tlprobe.train.recipe import Recipe
 from tlprobe.train.setting import EpochResult, Setting, Split
 from tlprobe.train.step import EagerStep, GraphStep, Result, Step, record_cuda_graph
+from tlprobe.train.step_results import StepResults
 from tlprobe.train.store import ImageStore
 
 __all__ = ["Epoch", "Trainer"]
 
 _CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between looks at the losses: each look makes the GPU wait
-_NAMED = 5  # clips named in an error before they are counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,13 +99,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=setting.precision is torch.float16)
         self.epoch = self.step = 0
         self.held_out_logits = torch.empty(0)
-        # Per step: the loss summed over its clips, how many were right. On the device, so that no step waits.
-        self._losses = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
-        self._right = torch.zeros(self.n_steps, dtype=torch.float64, device=device)
-        self._rates = [0.0] * self.n_steps  # learning rate of each step
+        self._results = StepResults(self.n_steps, device=device)
         self._elapsed_s = 0.0  # of the epoch in progress, before this process
         self._began = time.perf_counter()
-        self._checked = 0
         self._store = ImageStore(split.views, device=device)
         # What is left to do to a batch, and what of the network it goes through.
         self._augmentation = recipe.augmentation if split.after is None else Augmentation()
@@ -150,9 +146,7 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
             "scaler": self.scaler.state_dict(),
-            "losses": self._losses.cpu(),
-            "right": self._right.cpu(),
-            "rates": self._rates,
+            "results": self._results.state(),
             "elapsed_s": self._elapsed() if self.step else 0.0,
         }
         buffer = io.BytesIO()
@@ -173,15 +167,12 @@ class Trainer:
             self.optimizer.load_state_dict(parts["optimizer"])
             self.schedule.load_state_dict(parts["schedule"])
             self.scaler.load_state_dict(parts["scaler"])
-            self._losses.copy_(parts["losses"])
-            self._right.copy_(parts["right"])
-            self._rates = [float(rate) for rate in parts["rates"]]
             self._elapsed_s = float(parts["elapsed_s"])
             self.epoch, self.step = int(parts["epoch"]), int(parts["step"])
+            self._results.restore(parts["results"], step=self.step)
         except Exception as error:  # torch.load documents no list; whatever it raises, the file is unusable
             reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{source} cannot be resumed from: {type(error).__name__}: {reason}") from error
-        self._checked = self.step
 
     def run_epoch(self, *, on_step: Callable[[], None] = lambda: None) -> EpochResult:
         """Train one epoch, or the rest of it, and score the held-out clips.
@@ -203,7 +194,7 @@ class Trainer:
         """
         self._began = time.perf_counter()
         self.train_epoch(self.begin_epoch(), on_step=on_step)
-        lr = self._rates[0]
+        lr = self._results.rates[0]
         train_loss, train_accuracy = self.so_far()
         self.held_out_logits = self.predict(self.split.held_out_index)
         held_out_loss, held_out_accuracy = self._score(self.split.held_out_index, self.held_out_logits, lr=lr)
@@ -211,7 +202,7 @@ class Trainer:
         if len(index := self.split.inner_index):
             inner = self._score(index, self.predict(index), lr=lr)
         duration_s = self._elapsed()
-        self.epoch, self.step, self._checked, self._elapsed_s = self.epoch + 1, 0, 0, 0.0
+        self.epoch, self.step, self._elapsed_s = self.epoch + 1, 0, 0.0
         return EpochResult(
             epoch=self.epoch,
             lr=lr,
@@ -264,7 +255,7 @@ class Trainer:
     def so_far(self) -> tuple[float, float]:
         """Return mean loss and accuracy over the clips of the epoch's finished steps."""
         n = sum(len(batch) for batch in np.array_split(self.split.train_index, self.n_steps)[: self.step])
-        return self._losses[: self.step].sum().item() / n, self._right[: self.step].sum().item() / n
+        return self._results.means(n_steps=self.step, n_clips=n)
 
     def _elapsed(self) -> float:
         return self._elapsed_s + time.perf_counter() - self._began
@@ -276,7 +267,7 @@ class Trainer:
     def begin_epoch(self) -> Epoch:
         """Draw the epoch that comes, and put the network in training mode."""
         self.model.train()
-        self._checked = self.step
+        self._results.begin(self.step)
         plan = self.plan(self.epoch + 1)
         rows = self._store.place(plan.rows)
         return Epoch(plan, [rows[where] for where in plan.steps])
@@ -309,10 +300,9 @@ class Trainer:
             while self.step < self.n_steps:
                 step = self.step
                 torch.manual_seed(derive_seed(self.seed, "dropout", self.epoch + 1, step, *rank))
-                self._rates[step] = float(self.schedule.get_last_lr()[0])
+                self._results.rates[step] = float(self.schedule.get_last_lr()[0])
                 loss, right = self.one_step(*self.batch(epoch, step))
-                self._losses[step] = processes.sum_(loss)
-                self._right[step] = processes.sum_(right)
+                self._results.put(step, loss=processes.sum_(loss), right=processes.sum_(right))
                 self.step = step + 1
                 if self.step % every == 0 or self.step == self.n_steps:
                     self.check_losses(epoch.plan)
@@ -327,16 +317,7 @@ class Trainer:
         DivergedError
             At the first that is not finite.
         """
-        losses = self._losses[self._checked : self.step].tolist()
-        for step, loss in enumerate(losses, start=self._checked):
-            if not math.isfinite(loss):
-                self._diverged(step, loss, plan or self.plan(self.epoch + 1))
-        self._checked = self.step
-
-    def _diverged(self, step: int, loss: float, plan: EpochPlan) -> None:
-        clips = [self.split.names[i] for i in plan.clips[plan.steps[step]]]
-        more = f" and {len(clips) - _NAMED} more" if len(clips) > _NAMED else ""
-        raise DivergedError(
-            f"the loss is {loss} in epoch {self.epoch + 1}, step {step + 1}, lr {self._rates[step]:g}, "
-            f"clips {', '.join(clips[:_NAMED])}{more}; try another --lr"
-        )
+        bad = self._results.first_bad(self.step)
+        if bad is not None:
+            plan = plan or self.plan(self.epoch + 1)
+            raise self._results.diverged(*bad, plan=plan, names=self.split.names, epoch=self.epoch + 1)
