@@ -20,6 +20,7 @@ PROBES = {
     "model_cutoff": "cells",
     "pretrained_vs_random": "pretrained_vs_random",
     "published_results": "cells",
+    "representations": "cells",
     "weight_change": "svcca",
     "weight_fusion": "cells",
 }
