@@ -221,4 +221,4 @@ def test_a_silent_clip_has_nothing_to_attribute(explain, tmp_path):
     (row,) = record.rows
     np.testing.assert_allclose(record.arrays["attribution"], 0, atol=1e-6)
     assert row["gap_absolute"]
-    assert row["gap"] < 1e-6
+    assert row["gap"] < 1e-5  # float32, on logits of up to 20

@@ -19,7 +19,7 @@ from tlprobe.records import Record
 from tlprobe.train.fit import fit
 from tlprobe.train.loop import Trainer
 from tlprobe.train.material import FitOptions
-from tlprobe.train.run import Run
+from tlprobe.train.run import RUN_SCHEMA, Run
 
 RUN_FILES = {
     "config.json",
@@ -62,7 +62,7 @@ def held_out(tiny_run):
 def test_the_folder_explains_itself(tiny_run):
     assert files(tiny_run.path) == RUN_FILES
     body = json.loads((tiny_run.path / "config.json").read_text())
-    assert body["schema"] == 4
+    assert body["schema"] == RUN_SCHEMA
     assert body["config"]["backbone"] == "efficientnet_lite0"
     assert body["config"]["init"] == "imagenet"
     assert body["config"]["classes"] == ["high", "low", "noise"]
