@@ -13,7 +13,8 @@ from tlprobe.data.cache import load_images
 from tlprobe.data.loader import Standardiser
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.probes import attribute as module
-from tlprobe.probes.attribute import attribute, completeness_gap
+from tlprobe.probes.attribute import attribute
+from tlprobe.probes.attribution import path
 
 
 class Linear(nn.Module):
@@ -58,15 +59,17 @@ def record(tiny_run):
     return attribute(tiny_run, n_clips=2, n_steps=8, device="cpu", progress=False)
 
 
-def test_a_large_gap_is_told(explain, caplog, monkeypatch):
-    monkeypatch.setattr(module, "_LARGE_GAP", 0.01)
-    with caplog.at_level("WARNING", logger="tlprobe"):
-        (row,) = explain(Smooth(), n_clips=1, n_steps=1).rows
-    told = [entry.message for entry in caplog.records if "try another n_steps" in entry.message]
+def test_what_does_not_add_up_is_told_and_marked(explain, caplog):
+    (row,) = explain(Smooth(), n_clips=1, n_steps=1).rows
     assert row["gap"] > 0.01
-    assert told == [f"{row['clip']}: the attributions miss their sum by {100 * row['gap']:.0f} %; try another n_steps"]
+    assert not row["reached"]
+    missed = f"{100 * row['gap']:.2g} %"
+    said = f"{row['clip']}: from silence the attributions miss their sum by {missed}, after 1 steps"
+    assert said in [entry.message for entry in caplog.records]
     caplog.clear()
-    explain(Smooth(), n_clips=1, n_steps=200)
+    (row,) = explain(Smooth(), n_clips=1).rows  # as many steps as it takes
+    assert row["gap"] <= 0.01
+    assert row["reached"]
     assert not caplog.records
 
 
@@ -135,23 +138,15 @@ def test_a_network_that_says_the_same_of_silence_has_an_absolute_gap(explain, ti
     assert (rows[0]["gap"], rows[0]["gap_absolute"]) == (0.0, True)
 
 
-@pytest.mark.parametrize(
-    ("total", "difference", "expected"),
-    [(3.0, 4.0, (0.25, False)), (-3.0, -4.0, (0.25, False)), (0.5, 0.0625, (0.4375, True)), (0.0, -0.05, (0.05, True))],
-)
-def test_completeness_gap_by_hand(total, difference, expected):
-    assert completeness_gap(total, difference) == expected
-
-
 def test_the_baseline_is_silence_as_the_network_sees_it(explain, monkeypatch, tiny_checkpoint):
     seen = []
-    original = module.IntegratedGradients.attribute
+    original = path.IntegratedGradients.attribute
 
     def spy(self, inputs, **options):
         seen.append(options["baselines"].clone())
         return original(self, inputs, **options)
 
-    monkeypatch.setattr(module.IntegratedGradients, "attribute", spy)
+    monkeypatch.setattr(path.IntegratedGradients, "attribute", spy)
     explain(Linear(shape_of(tiny_checkpoint)), n_clips=1, n_steps=1)
     mean, std = tiny_checkpoint.standardise.mean, tiny_checkpoint.standardise.std
     for channel in range(3):
@@ -183,13 +178,16 @@ def test_the_target_may_be_a_class(explain, tiny_checkpoint):
     for name in tiny_checkpoint.classes:
         row = explain(model, n_clips=1, n_steps=1, target=name).rows[0]
         assert row["target"] == name
-    with pytest.raises(ParameterError, match="target='dog' is no class; choose from predicted, high, low, noise"):
+    with pytest.raises(ParameterError, match="target='dog' is no class; choose from predicted, true, high, low, noise"):
         explain(model, target="dog")
 
 
-@pytest.mark.parametrize("wrong", [{"n_steps": 0}, {"n_clips": 0}])
-def test_impossible_numbers(explain, wrong):
-    with pytest.raises(ParameterError, match="must be at least 1"):
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n_steps": 0}, {"n_clips": 0}, {"tolerance": 0.0}, {"rule": "best"}, {"baseline": "zero"}, {"target": "other"}],
+)
+def test_impossible_values_are_named(explain, wrong):
+    with pytest.raises(ParameterError, match=f"{next(iter(wrong)).replace('rule', 'choose')}="):
         explain(Smooth(), **wrong)
 
 

@@ -36,14 +36,24 @@ def attribute(
     ckpt: OneCkpt,
     clip: Clip = [],  # noqa: B006 - Typer copies it
     more: MoreClips = [],  # noqa: B006
-    n_clips: Annotated[
-        int, typer.Option(min=1, help="Without --clip: held-out clips to draw, of different classes.")
-    ] = 4,
+    n_clips: Annotated[int, typer.Option(min=1, help="Without --clip: held-out clips to choose.")] = 4,
+    choose: Annotated[
+        str, typer.Option(help="How: drawn (one a class), typical, atypical or extremes (of each class).")
+    ] = "drawn",
     target: Annotated[
-        str, typer.Option(help="Class whose logit is explained: predicted, or a class name.")
+        str, typer.Option(help="Class whose logit is explained: predicted, true, or a class name.")
     ] = "predicted",
-    n_steps: Annotated[int, typer.Option(min=1, help="Points on the path from silence to the clip.")] = 200,
-    seed: Annotated[int, typer.Option(help="Of the draw of clips.")] = 0,
+    baseline: Annotated[
+        str, typer.Option(help="Where the path begins: silence, mean, blurred, shuffled or all.")
+    ] = "silence",
+    tolerance: Annotated[float, typer.Option(help="Completeness gap to be reached.")] = 0.01,
+    n_steps: Annotated[
+        int | None, typer.Option(min=1, help="Points on the path. [default: what the tolerance needs, at most 1000]")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(help="GB that images may take on their way. [default: half of what is free]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     data: RunData = None,
     out: Out = Path("out/attribute"),
     device: Device = "auto",
@@ -54,29 +64,19 @@ def attribute(
 ) -> None:
     """Show which parts of a spectrogram the answer rests on: Integrated Gradients (Fig. 3)."""
     clip = [*clip, *more]
-    asked = {"clip": clip, "n_clips": n_clips, "target": target, "n_steps": n_steps, "seed": seed}
+    asked: dict[str, Any] = {"n_clips": n_clips, "rule": choose, "target": target, "baseline": baseline, "seed": seed}
+    asked |= {"tolerance": tolerance, "n_steps": n_steps, "memory_gb": memory}
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])
 
     from tlprobe.probes.attribute import attribute as call
 
-    with claimed("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked) as claim:
-        record = call(
-            ckpt,
-            clips=clip,
-            n_clips=n_clips,
-            target=target,
-            n_steps=n_steps,
-            seed=seed,
-            data=data,
-            options=options,
-            device=device,
-            progress=progress,
-        )
+    with claimed("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, clip=clip, **asked) as claim:
+        record = call(ckpt, clips=clip, data=data, options=options, device=device, progress=progress, **asked)
         for row in record.rows:
-            unit = " (absolute)" if row["gap_absolute"] else " %"
-            gap = row["gap"] if row["gap_absolute"] else 100 * row["gap"]
-            typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap:.2f}{unit}")
+            gap = f"{row['gap']:.2g} (absolute)" if row["gap_absolute"] else f"{100 * row['gap']:.2f} %"
+            after = f"{row['n_steps']} steps from {row['baseline']}"
+            typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap}, {after}")
         claim.deliver(record)
 
 

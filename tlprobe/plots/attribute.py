@@ -122,8 +122,11 @@ def _result_text(row: dict[str, Any]) -> str:
         text += f" ({probability:.2f})"
     if row.get("target") not in (None, row.get("predicted")):
         text += f", shown: {readable(row['target'], limit=16)}"
+    if row.get("baseline") not in (None, "silence"):
+        text += f", from {row['baseline']}"
     if math.isfinite(gap):
         text += f", gap {gap:.2g}*" if row.get("gap_absolute") else f", gap {100 * gap:.2g} %"
+        text += "" if row.get("reached", True) else " (!)"
     return text
 
 
@@ -147,11 +150,14 @@ def _label_axes(grid: np.ndarray, record: Record, *, seconds: bool) -> None:
 
 
 def _notes(record: Record, *, n_shown: int) -> list[str]:
-    steps = number(record.params.get("n_steps"))
-    counted = f", {steps:.0f} steps" if math.isfinite(steps) else ""
-    text = f"Integrated gradients of the class logit from silence{counted}. Gap: relative completeness gap"
+    steps = sorted({int(row["n_steps"]) for row in record.rows[:n_shown] if row.get("n_steps") is not None})
+    counted = f", {' to '.join(map(str, dict.fromkeys((steps[0], steps[-1]))))} steps" if steps else ""
+    starts = list(dict.fromkeys(str(row.get("baseline", "silence")) for row in record.rows[:n_shown]))
+    text = f"Integrated gradients of the class logit from {', '.join(starts)}{counted}. Gap: relative completeness gap"
     if any(row.get("gap_absolute") for row in record.rows[:n_shown]):
         text += "; * absolute, because the logit differs from that of silence by less than 0.1"
+    if not all(row.get("reached", True) for row in record.rows[:n_shown]):
+        text += "; (!) beyond the tolerance"
     left_out = len(record.rows) - n_shown
     return [f"{text}.", *([f"{n_shown} of {len(record.rows)} clips; the record holds all."] if left_out else [])]
 

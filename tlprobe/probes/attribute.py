@@ -1,42 +1,38 @@
 """Attribution: which parts of a spectrogram does the network's answer rest on?
 
-Integrated Gradients of a class logit on the image, from silence (the floor of its representation, as the
-network sees it: the number 0 would be loud) to the clip. The attributions of a clip must add up to F(x) - F(x'),
-the logit of the clip minus that of silence; how far they miss it is the completeness gap.
-Reference: Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365; Palanisamy et al. 2020,
-https://arxiv.org/abs/2007.11154, Fig. 3. The computation is Captum's.
+By default Integrated Gradients of a class logit on the image, from silence (the floor of its representation, as the
+network sees it: the number 0 would be loud) to the clip, with as many steps as they need to add up to F(x) - F(x');
+other baselines and methods for comparison. Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, Fig. 3.
 """
 
 import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from captum.attr import IntegratedGradients
 from tqdm.auto import tqdm
 
 from tlprobe.audio.image import row_hz, silence_image
-from tlprobe.data.cache import images_of
-from tlprobe.errors import DataError, ParameterError
-from tlprobe.numerics.seeds import derive_seed
+from tlprobe.errors import ParameterError
+from tlprobe.probes.attribution.baselines import baselines_of, names_of
+from tlprobe.probes.attribution.choose import choose
+from tlprobe.probes.attribution.memory import batch_within
+from tlprobe.probes.attribution.path import Explained, integrated_gradients, logits_of
 from tlprobe.records import Record, provenance
-from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
+from tlprobe.train.checkpoint import FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
 from tlprobe.train.run import Run
 
-__all__ = ["PREDICTED", "attribute"]
+__all__ = ["PREDICTED", "TRUE", "attribute"]
 
 PREDICTED = "predicted"
 """The target that means "whatever class the network says"."""
+TRUE = "true"
+"""The target that means "the clip's own class"."""
 
 _log = logging.getLogger(__name__)
-
-_INTERNAL_BATCH = 32  # images at a time on the path from silence to the clip
-_LARGE_GAP = 0.05  # beyond it a picture is not to be trusted
-_SMALL_DIFFERENCE = 0.1  # of logits; below it a relative gap says nothing and the absolute one is kept
 
 
 def attribute(
@@ -44,8 +40,12 @@ def attribute(
     *,
     clips: Sequence[Path | str] = (),
     n_clips: int = 4,
+    rule: str = "drawn",
     target: str = PREDICTED,
-    n_steps: int = 200,
+    baseline: str = "silence",
+    tolerance: float = 0.01,
+    n_steps: int | None = None,
+    memory_gb: float | None = None,
     seed: int = 0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
@@ -59,16 +59,23 @@ def attribute(
     ckpt : path or Run
         A run directory, or a weight file with `options`.
     clips : sequence of path
-        Recordings: paths in the data set, or any files. None given: `n_clips` held-out clips of
-        different classes, drawn by `seed`.
+        Recordings: paths in the data set, or any files. None given: `n_clips` held-out clips by `rule`.
     n_clips : int > 0
-        How many to draw.
+        How many.
+    rule : str
+        See `tlprobe.probes.attribution.choose`.
     target : str
-        ``"predicted"``, or a class name: whose logit is explained.
-    n_steps : int > 0
-        Points on the path (Gauss-Legendre quadrature).
+        ``"predicted"``, ``"true"``, or a class name: whose logit is explained.
+    baseline : str
+        See `tlprobe.probes.attribution.baselines`; ``"all"`` for a row each.
+    tolerance : float > 0
+        Completeness gap to be reached.
+    n_steps : int > 0, optional
+        Points on the path (Gauss-Legendre quadrature). Default: as many as the tolerance needs, 1000 at most.
+    memory_gb : float > 0, optional
+        What images may take in memory on their way through the network and back. Default: half of what is free.
     seed : int
-        Of the draw.
+        Of all draws.
     data : path, optional
         The data set, where it has moved.
     options : FileOptions, optional
@@ -81,66 +88,71 @@ def attribute(
     Returns
     -------
     record : Record
-        One row a clip: ``label`` (None if not known), ``target``, ``predicted``, its ``probability``,
-        the completeness ``gap``: |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division
-        where |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true). Arrays ``spectrogram`` (the image,
-        see `tlprobe.audio.image`) and ``attribution`` (logits), each ``(n_clips, 3, n_mels, width)``.
+        One row a clip and baseline: ``label`` (None if not known), ``target``, ``predicted``, its ``probability``,
+        ``baseline``, ``n_steps``, the completeness ``gap``: |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the
+        division where |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true), and ``reached``, whether it is within the
+        tolerance. Arrays ``spectrogram`` (the image, see `tlprobe.audio.image`) and ``attribution`` (logits), each
+        ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows of 25, 50 and 100 ms.
 
     Raises
     ------
-    CheckpointError, DataError, ParameterError
-        If the checkpoint, a clip or an argument cannot be used.
+    CheckpointError, DataError, ParameterError, ResourceError
+        If the checkpoint, a clip or an argument cannot be used, or one image does not fit into the memory.
     """
-    if n_steps < 1 or n_clips < 1:
-        raise ParameterError(f"n_steps={n_steps}, n_clips={n_clips}; both must be at least 1")
+    if n_clips < 1:
+        raise ParameterError(f"n_clips={n_clips} must be at least 1")
+    baselines = names_of(baseline)
     where = resolve_device(device)
     checkpoint = open_checkpoint(ckpt, data=data, options=options, progress=progress)
-    if target != PREDICTED and target not in checkpoint.classes:
-        raise ParameterError(f"target={target!r} is no class; choose from {PREDICTED}, {', '.join(checkpoint.classes)}")
-    names, labels, images = _choose(checkpoint, clips, n_clips=n_clips, seed=seed)
+    if target not in (PREDICTED, TRUE, *checkpoint.classes):
+        choices = ", ".join((PREDICTED, TRUE, *checkpoint.classes))
+        raise ParameterError(f"target={target!r} is no class; choose from {choices}")
+    chosen = choose(checkpoint, clips, n_clips=n_clips, rule=rule, seed=seed, device=where)
+    if target == TRUE and None in chosen.labels:
+        name = chosen.names[chosen.labels.index(None)]
+        raise ParameterError(f"target=true needs the class of each clip; that of {name} is not known")
     model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
     settings = checkpoint.material.settings
-    floor, hz = silence_image(settings), row_hz(settings)
-    silence = checkpoint.standardise(torch.from_numpy(floor)[None]).to(where)
-    method = IntegratedGradients(model)
+    x = checkpoint.standardise(torch.from_numpy(chosen.images)).to(where)
+    batch = batch_within(model, x[:1], limit_gb=memory_gb)
+    probabilities = torch.softmax(logits_of(model, x, batch=batch).double(), dim=1).cpu().numpy()
+    predicted = probabilities.argmax(axis=1)
+    columns = [
+        int(said) if target == PREDICTED else checkpoint.classes.index(str(label) if target == TRUE else target)
+        for said, label in zip(predicted, chosen.labels, strict=True)
+    ]
     rows: list[dict[str, Any]] = []
-    attributions = np.zeros_like(images)
+    attributions: list[np.ndarray] = []
     disable = None if progress is None else not progress
-    for number in tqdm(range(len(names)), desc="integrated gradients", leave=False, disable=disable):
-        x = checkpoint.standardise(torch.from_numpy(images[number : number + 1])).to(where)
-        with torch.inference_mode():
-            logits = model(x)[0]
-            at_silence = model(silence)[0]
-        predicted = int(logits.argmax())
-        column = predicted if target == PREDICTED else checkpoint.classes.index(target)
-        with warnings.catch_warnings():
-            # Captum warns that the input has no gradient yet and sets it itself.
-            warnings.filterwarnings("ignore", message="Input Tensor .* did not already require gradients")
-            attribution = method.attribute(
-                x, baselines=silence, target=column, n_steps=n_steps, internal_batch_size=_INTERNAL_BATCH
+    with tqdm(total=len(x) * len(baselines), desc="integrated gradients", leave=False, disable=disable) as bar:
+        for name in baselines:
+            start = baselines_of(name, chosen.images, checkpoint=checkpoint, seed=seed).to(where)
+            found = integrated_gradients(
+                model,
+                x,
+                baselines=start,
+                columns=columns,
+                tolerance=tolerance,
+                n_steps=n_steps,
+                batch=batch,
+                on_clip=bar.update,
             )
-        attributions[number] = attribution[0].detach().float().cpu().numpy()
-        difference = float(logits[column] - at_silence[column])
-        gap, is_absolute = completeness_gap(float(attributions[number].sum(dtype=np.float64)), difference)
-        if not is_absolute and gap > _LARGE_GAP:
-            _log.warning(
-                "%s: the attributions miss their sum by %.0f %%; try another n_steps", names[number], 100 * gap
-            )
-        rows.append(
-            {
-                "clip": names[number],
-                "label": labels[number],
-                "target": checkpoint.classes[column],
-                "predicted": checkpoint.classes[predicted],
-                "probability": float(torch.softmax(logits.double(), 0)[predicted]),
-                "gap": gap,
-                "gap_absolute": is_absolute,
-                "logit": float(logits[column]),
-                "logit_silence": float(at_silence[column]),
-                "n_steps": n_steps,
-                "array_index": number,
-            }
-        )
+            attributions.append(found.attributions)
+            for number in range(len(x)):
+                row = {
+                    "clip": chosen.names[number],
+                    "label": chosen.labels[number],
+                    "target": checkpoint.classes[columns[number]],
+                    "predicted": checkpoint.classes[int(predicted[number])],
+                    "probability": float(probabilities[number, predicted[number]]),
+                    "baseline": name,
+                    **_result(found, number, tolerance=tolerance),
+                    "array_index": len(rows),
+                }
+                rows.append(row)
+                if not row["reached"]:
+                    _tell(row)
+    hz = row_hz(settings)
     params = {
         "run": checkpoint.name,
         "backbone": checkpoint.backbone,
@@ -148,76 +160,43 @@ def attribute(
         "fold": checkpoint.fold,
         "epochs": checkpoint.epochs,
         "method": "integrated_gradients",
-        "baseline": "silence",
-        "silence": float(floor[0, 0, 0]),  # in row 0; of log power, everywhere
+        "baseline": baseline,
+        "silence": float(silence_image(settings)[0, 0, 0]),  # in row 0; of log power, everywhere
         "target": target,
+        "tolerance": tolerance,
         "n_steps": n_steps,
-        "clips": names,
-        "chosen": "given" if clips else f"held-out clips of different classes, drawn by seed {seed}",
+        "batch": batch,
+        "seed": seed,
+        "clips": chosen.names,
+        "chosen": chosen.why,
         "image": settings.model_dump(mode="json"),
         "row_hz": None if hz is None else hz.tolist(),
     }
     about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
-    arrays = {"spectrogram": images, "attribution": attributions}
+    arrays = {
+        "spectrogram": np.concatenate([chosen.images] * len(baselines)),
+        "attribution": np.concatenate(attributions),
+    }
     return Record(probe="attribute", params=params, rows=rows, provenance=about, arrays=arrays)
 
 
-def completeness_gap(total: float, difference: float) -> tuple[float, bool]:
-    """Return how far attributions miss what they must add up to.
-
-    Parameters
-    ----------
-    total : float
-        Sum of the attributions, in logits.
-    difference : float
-        F(x) - F(x').
-
-    Returns
-    -------
-    gap : float >= 0
-        Relative to `difference`, or absolute where that is below 0.1.
-    is_absolute : bool
-        Which of the two.
-
-    Examples
-    --------
-    >>> completeness_gap(7.5, 10.0)
-    (0.25, False)
-    >>> completeness_gap(0.25, 0.0)
-    (0.25, True)
-    """
-    miss = abs(total - difference)
-    if abs(difference) < _SMALL_DIFFERENCE:
-        return miss, True
-    return miss / abs(difference), False
+def _result(found: Explained, number: int, *, tolerance: float) -> dict[str, Any]:
+    return {
+        "gap": float(found.gap[number]),
+        "gap_absolute": bool(found.gap_absolute[number]),
+        "reached": bool(found.gap[number] <= tolerance),
+        "n_steps": int(found.n_steps[number]),
+        "logit": float(found.logit[number]),
+        "logit_baseline": float(found.logit_baseline[number]),
+    }
 
 
-def _choose(
-    checkpoint: Checkpoint, clips: Sequence[Path | str], *, n_clips: int, seed: int
-) -> tuple[list[str], list[str | None], np.ndarray]:
-    """Return names, labels and images (n, 3, n_mels, width) of the clips asked for."""
-    dataset, images = checkpoint.material.dataset, checkpoint.material.images.array
-    if not clips:
-        order = np.random.default_rng(derive_seed(seed, "clips")).permutation(checkpoint.held_out)
-        by_class = {dataset.clips[i].label: int(i) for i in reversed(order)}  # the first of each class in `order`
-        chosen = sorted(by_class.values(), key=list(order).index)[:n_clips]
-        found = [dataset.clips[i] for i in chosen]
-        return [clip.path for clip in found], [clip.label for clip in found], np.array(images[chosen])
-    position = {(dataset.root / clip.path).resolve(): i for i, clip in enumerate(dataset.clips)}
-    names: list[str] = []
-    labels: list[str | None] = []
-    parts: list[np.ndarray] = []
-    for given in clips:
-        candidates = [Path(given).resolve(), (dataset.root / given).resolve()]
-        known = next((position[path] for path in candidates if path in position), None)
-        if known is not None:
-            names.append(dataset.clips[known].path)
-            labels.append(dataset.clips[known].label)
-            parts.append(np.array(images[known]))
-            continue
-        if not Path(given).is_file():
-            raise DataError(f"clip {given} is neither a file nor in the data set {dataset.name}")
-        names.append(Path(given).name)
-        labels.append(None)
-        parts.append(images_of([Path(given)], checkpoint.material.settings)[0])
-    return names, labels, np.stack(parts)
+def _tell(row: dict[str, Any]) -> None:
+    missed = f"{row['gap']:.2g} logits" if row["gap_absolute"] else f"{100 * row['gap']:.2g} %"
+    _log.warning(
+        "%s: from %s the attributions miss their sum by %s, after %d steps",
+        row["clip"],
+        row["baseline"],
+        missed,
+        row["n_steps"],
+    )
