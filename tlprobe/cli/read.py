@@ -76,6 +76,7 @@ def attribute(
         for row in record.rows:
             gap = f"{row['gap']:.2g} (absolute)" if row["gap_absolute"] else f"{100 * row['gap']:.2f} %"
             after = f"{row['n_steps']} steps from {row['baseline']}"
+            after += "" if row["reached"] else ", NOT within the tolerance"
             typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap}, {after}")
         claim.deliver(record)
 
