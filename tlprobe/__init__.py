@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tlprobe.probes.attribute import attribute as attribute
     from tlprobe.probes.ensemble import ensemble as ensemble
     from tlprobe.probes.evaluate import evaluate as evaluate
+    from tlprobe.probes.faithfulness import faithfulness as faithfulness
     from tlprobe.probes.svcca import svcca as svcca
     from tlprobe.probes.weight_distance import weight_distance as weight_distance
     from tlprobe.studies.space import load_space as load_space
@@ -49,6 +50,7 @@ _HOME = {
     "cutoff": "tlprobe.studies.sweeps",
     "ensemble": "tlprobe.probes.ensemble",
     "evaluate": "tlprobe.probes.evaluate",
+    "faithfulness": "tlprobe.probes.faithfulness",
     "export": "tlprobe.train.export",
     "fit": "tlprobe.train.fit",
     "freeze": "tlprobe.studies.sweeps",

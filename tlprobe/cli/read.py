@@ -82,6 +82,49 @@ def attribute(
 
 
 @app.command()
+@file_options
+def faithfulness(
+    *,
+    ckpt: OneCkpt,
+    n_clips: Annotated[int, typer.Option(min=2, help="Held-out clips to choose.")] = 50,
+    choose: Annotated[
+        str, typer.Option(help="How: drawn (one a class), typical, atypical or extremes (of each class).")
+    ] = "typical",
+    n_steps: Annotated[int, typer.Option(min=1, help="Points on each path.")] = 64,
+    checks: Annotated[
+        bool, typer.Option(help="Also sensitivity, agreement between baselines and the randomisation check.")
+    ] = True,
+    memory: Annotated[
+        float | None, typer.Option(help="GB that images may take on their way. [default: half of what is free]")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    data: RunData = None,
+    out: Out = Path("out/faithfulness"),
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+    given: dict[str, Any],
+) -> None:
+    """Ask whether attributions are any good: against energy, edges, chance, and a network that forgets."""
+    asked: dict[str, Any] = {"n_clips": n_clips, "rule": choose, "n_steps": n_steps, "checks": checks, "seed": seed}
+    progress = begin(quiet=quiet)
+    options = to_file_options(given, ckpt=[ckpt])
+
+    from tlprobe.probes.faithfulness import faithfulness as call
+
+    with claimed("faithfulness", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, **asked) as claim:
+        record = call(ckpt, memory_gb=memory, data=data, options=options, device=device, progress=progress, **asked)
+        for row in record.rows:
+            said = f"{row['mean']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
+            if row["difference"] is not None:
+                low, high = row["difference_low"], row["difference_high"]
+                said += f"  IG less this {row['difference']:+.3f} [{low:+.3f}, {high:+.3f}], p {row['p_value']:.2g}"
+            typer.echo(f"{row['measure']:<17} {row['ranking']:<24} {said}")
+        claim.deliver(record)
+
+
+@app.command()
 def ensemble(
     *,
     ckpt: Annotated[list[Path], typer.Option(help="A run directory; the others, of the same data and fold, follow.")],

@@ -14,6 +14,7 @@ from tlprobe.plots import (
     data_info,
     ensemble,
     evaluate,
+    faithfulness,
     fit,
     pretrained_vs_random,
     svcca,
@@ -118,6 +119,9 @@ _PANELS = {
     "pretrained_vs_random": Panel(pretrained_vs_random.draw),
     "weight_distance": Panel(weight_distance.draw),
     "data_info": Panel(data_info.draw, on="figure", height_in=data_info.height_in, beside=lambda _: 1),
+    "faithfulness": Panel(
+        faithfulness.draw, on="figure", height_in=lambda _: faithfulness.HEIGHT_IN, beside=lambda _: 1
+    ),
     "attribute": Panel(attribute.draw, on="figure", height_in=attribute.height_in, beside=lambda _: 1),
 }
 _ALONE = {

@@ -1,0 +1,278 @@
+"""Faithfulness: is an attribution any good, and does it say more than "look where it is loud"?
+
+Integrated Gradients from silence are compared, clip by clip, with rankings that know nothing of the network: energy,
+edges of the spectrogram, chance. Measures: insertion and deletion curves over patches, infidelity in its scale-free
+form, sensitivity, agreement between baselines, and whether the map changes when the network forgets. See
+`tlprobe.probes.attribution` for each of them and its source.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm.auto import tqdm
+
+from tlprobe.audio.image import silence_image
+from tlprobe.backbones.registry import build
+from tlprobe.errors import ParameterError
+from tlprobe.numerics.resampling import cluster_bootstrap, paired_difference
+from tlprobe.numerics.seeds import derive_seed
+from tlprobe.probes.attribution.baselines import BASELINES, baselines_of
+from tlprobe.probes.attribution.choose import Chosen, choose
+from tlprobe.probes.attribution.curves import N_POINTS, area, insertion_and_deletion
+from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained
+from tlprobe.probes.attribution.memory import batch_within
+from tlprobe.probes.attribution.nulls import NULLS, null_maps, rank_correlation
+from tlprobe.probes.attribution.patches import patch_sums
+from tlprobe.probes.attribution.path import Explained, integrated_gradients, logits_of
+from tlprobe.probes.attribution.randomise import forgetting
+from tlprobe.records import Record, provenance
+from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
+from tlprobe.train.device import resolve_device, set_up_for_speed
+from tlprobe.train.run import Run
+
+__all__ = ["IG", "MEASURES", "faithfulness"]
+
+IG = "integrated gradients"
+MEASURES = ("insertion", "deletion", "infidelity")
+"""Of each ranking; large, small and small where it is good."""
+
+_N_CHANGES = 100  # random removals, for the infidelity of a clip
+_N_MOVES = 2  # small changes of a clip, for its sensitivity
+_RADIUS = 0.02  # of them, in standard deviations of the network's input
+
+
+def faithfulness(
+    ckpt: Path | str | Run,
+    *,
+    n_clips: int = 50,
+    rule: str = "typical",
+    n_steps: int = 64,
+    checks: bool = True,
+    memory_gb: float | None = None,
+    seed: int = 0,
+    data: Path | str | None = None,
+    options: FileOptions | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> Record:
+    """Measure how faithful Integrated Gradients are, and how faithful rankings are that know no network.
+
+    Parameters
+    ----------
+    ckpt : path or Run
+        A run directory, or a weight file with `options`.
+    n_clips : int >= 2
+        Held-out clips, of two sources at least.
+    rule : str
+        Which, see `tlprobe.probes.attribution.choose`.
+    n_steps : int > 0
+        Of each path; ``params["gaps"]`` says how far each clip's attributions miss their sum.
+    checks : bool
+        Also sensitivity, agreement between baselines and the randomisation check, which take most of the time.
+    memory_gb, seed, data, options, device, progress
+        As in `tlprobe.probes.attribute.attribute`.
+
+    Returns
+    -------
+    record : Record
+        Rows of three kinds. ``measure`` insertion, deletion or infidelity, all in [0, 1]: one a ``ranking``, with the
+        ``mean`` over clips, its 95 % bootstrap interval over source recordings ``low``, ``high``, ``n``, and the paired
+        ``difference`` of Integrated Gradients to the ranking with interval and ``p_value`` (sign flips by recording).
+        ``measure`` rank correlation: of the absolute map with energy and edges, and of energy with edges, value by
+        value. With `checks`: ``sensitivity``; ``agreement``, the rank correlation of the map with that from another
+        baseline; ``randomisation``, with that of the network that has forgotten its head, ..., its stem.
+        Arrays ``insertion`` and ``deletion`` ``(n_rankings, n_clips, N_POINTS)``, with ``params["rankings"]``.
+
+    Raises
+    ------
+    CheckpointError, DataError, ParameterError, ResourceError
+        If the checkpoint or an argument cannot be used, or one image does not fit into the memory.
+    """
+    if n_clips < 2 or n_steps < 1:
+        raise ParameterError(f"n_clips={n_clips}, n_steps={n_steps}; at least 2 and 1 are needed")
+    where = resolve_device(device)
+    checkpoint = open_checkpoint(ckpt, data=data, options=options, progress=progress)
+    chosen = choose(checkpoint, n_clips=n_clips, rule=rule, seed=seed, device=where)
+    if len(set(chosen.groups)) < 2:
+        raise ParameterError(f"the clips of fold {checkpoint.fold} by rule {rule} are of one source; two are needed")
+    model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
+    x = checkpoint.standardise(torch.from_numpy(chosen.images)).to(where)
+    batch = batch_within(model, x[:1], limit_gb=memory_gb)
+    columns = logits_of(model, x, batch=batch).argmax(dim=1).tolist()
+    start = baselines_of("silence", chosen.images, checkpoint=checkpoint).to(where)
+
+    def explain(network: Any, images: torch.Tensor, of: Sequence[int], begin: torch.Tensor = start) -> Explained:
+        return integrated_gradients(network, images, baselines=begin, columns=of, n_steps=n_steps, batch=batch)
+
+    bar = _bar(progress)
+    found, gaps = _one_by_one(x, columns, functools.partial(explain, model), bar("integrated gradients"))
+    maps = _maps(chosen, checkpoint, found, seed=seed)
+    arrays, values = _rankings(model, x, start[0, 0], maps, columns, chosen, batch=batch, seed=seed, bar=bar)
+    rows = _compared(values, chosen.groups)
+    sizes = np.abs(found.sum(axis=1, dtype=np.float64))
+    pairs = {
+        ("attribution", "energy"): [rank_correlation(a, b) for a, b in zip(sizes, maps["energy"], strict=True)],
+        ("attribution", "edges"): [rank_correlation(a, b) for a, b in zip(sizes, maps["edges"], strict=True)],
+        ("energy", "edges"): [rank_correlation(a, b) for a, b in zip(maps["energy"], maps["edges"], strict=True)],
+    }
+    rows += [_row("rank correlation", f"{a} and {b}", value, chosen.groups) for (a, b), value in pairs.items()]
+    if checks:
+        rows += _checks(checkpoint, model, x, columns, chosen, found, explain=explain, seed=seed, bar=bar)
+    params = {
+        "run": checkpoint.name,
+        "backbone": checkpoint.backbone,
+        "init": checkpoint.init,
+        "fold": checkpoint.fold,
+        "epochs": checkpoint.epochs,
+        "n_steps": n_steps,
+        "n_changes": _N_CHANGES,
+        "sensitivity": {"radius": _RADIUS, "n": _N_MOVES},
+        "target": "predicted",
+        "gaps": gaps,
+        "clips": chosen.names,
+        "labels": chosen.labels,
+        "groups": chosen.groups,
+        "chosen": chosen.why,
+        "rankings": list(maps),
+        "shares": np.linspace(0, 1, N_POINTS).tolist(),
+        "seed": seed,
+        "image": checkpoint.material.settings.model_dump(mode="json"),
+    }
+    about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
+    return Record("faithfulness", params, rows, about, arrays)
+
+
+_Bar = Callable[[str], Callable[[Iterable[Any]], Iterable[Any]]]
+
+
+def _bar(progress: bool | None) -> _Bar:
+    disable = None if progress is None else not progress
+    return lambda what: lambda items: tqdm(items, desc=what, leave=False, disable=disable)
+
+
+def _one_by_one(
+    x: torch.Tensor,
+    columns: Sequence[int],
+    explain: Callable[[torch.Tensor, Sequence[int]], Explained],
+    shown: Callable[[Iterable[Any]], Iterable[Any]],
+) -> tuple[npt.NDArray[np.float32], list[float]]:
+    """Return the attributions of some clips and their completeness gaps, a few at a time."""
+    parts = [explain(x[part], [columns[i] for i in part]) for part in shown(_parts(len(x)))]
+    return np.concatenate([part.attributions for part in parts]), [float(gap) for part in parts for gap in part.gap]
+
+
+def _parts(n: int) -> list[npt.NDArray[np.int64]]:
+    return np.array_split(np.arange(n), -(-n // 8))
+
+
+def _maps(
+    chosen: Chosen, checkpoint: Checkpoint, found: npt.NDArray[np.float32], *, seed: int
+) -> dict[str, npt.NDArray[np.float64]]:
+    """Return what ranks the patches: a map (n, n_mels, width) each."""
+    silence = silence_image(checkpoint.material.settings)
+    nulls = null_maps(chosen.images, silence, names=chosen.names, seed=seed)
+    return {IG: found.sum(axis=1, dtype=np.float64), **{name: nulls[name] for name in NULLS}}
+
+
+def _rankings(
+    model: torch.nn.Module,
+    x: torch.Tensor,
+    baseline: torch.Tensor,
+    maps: Mapping[str, npt.NDArray[np.float64]],
+    columns: Sequence[int],
+    chosen: Chosen,
+    *,
+    batch: int,
+    seed: int,
+    bar: _Bar,
+) -> tuple[dict[str, npt.NDArray[Any]], dict[str, dict[str, list[float]]]]:
+    """Return the curves of each ranking and clip, and each measure by ranking."""
+    scores = {name: patch_sums(values) for name, values in maps.items()}
+    curves = np.zeros((2, len(maps), len(x), N_POINTS))
+    values: dict[str, dict[str, list[float]]] = {measure: {name: [] for name in maps} for measure in MEASURES}
+    for i in bar("insertion and deletion")(range(len(x))):
+        rng = np.random.default_rng(derive_seed(seed, "removals", chosen.names[i]))
+        gone, lost = changes(model, x[i], baseline, column=columns[i], n=_N_CHANGES, rng=rng, batch=batch)
+        for number, name in enumerate(maps):
+            both = insertion_and_deletion(model, x[i], baseline, scores=scores[name][i], column=columns[i], batch=batch)
+            curves[:, number, i] = both
+            values["insertion"][name].append(area(both[0]))
+            values["deletion"][name].append(area(both[1]))
+            values["infidelity"][name].append(unexplained(scores[name][i], gone, lost))
+    arrays = {"insertion": curves[0].astype(np.float32), "deletion": curves[1].astype(np.float32)}
+    return arrays, values
+
+
+def _compared(values: Mapping[str, Mapping[str, list[float]]], groups: Sequence[str]) -> list[dict[str, Any]]:
+    rows = []
+    for measure, by_ranking in values.items():
+        for name, series in by_ranking.items():
+            row = _row(measure, name, series, groups)
+            if name != IG:
+                found = paired_difference(by_ranking[IG], series, groups)
+                row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
+                row |= {"p_value": found.p_value}
+            rows.append(row)
+    return rows
+
+
+def _row(measure: str, ranking: str, series: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
+    means = cluster_bootstrap([series], groups)
+    return {
+        "measure": measure,
+        "ranking": ranking,
+        "mean": float(np.mean(series)),
+        "low": float(means.low[0]),
+        "high": float(means.high[0]),
+        "n": len(series),
+        **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value")),
+    }
+
+
+def _checks(
+    checkpoint: Checkpoint,
+    model: Any,
+    x: torch.Tensor,
+    columns: Sequence[int],
+    chosen: Chosen,
+    found: npt.NDArray[np.float32],
+    *,
+    explain: Callable[..., Explained],
+    seed: int,
+    bar: _Bar,
+) -> list[dict[str, Any]]:
+    """Return the rows of sensitivity, agreement between baselines, and randomisation."""
+    moved = []
+    for i in bar("sensitivity")(range(len(x))):
+        own = [columns[i]]
+
+        def map_of(image: torch.Tensor, of: Sequence[int] = own) -> npt.NDArray[np.float32]:
+            return explain(model, image, of).attributions
+
+        drawn = derive_seed(seed, "moves", chosen.names[i]) % 2**63
+        moved.append(sensitivity(map_of, x[i], found[i], radius=_RADIUS, n=_N_MOVES, seed=drawn))
+    rows = [_row("sensitivity", IG, moved, chosen.groups)]
+    sizes = np.abs(found.sum(axis=1, dtype=np.float64))
+
+    def agreement(other: npt.NDArray[np.float32]) -> list[float]:
+        pairs = zip(sizes, np.abs(other.sum(axis=1, dtype=np.float64)), strict=True)
+        return [rank_correlation(a, b) for a, b in pairs]
+
+    for name in BASELINES[1:]:
+        starts = baselines_of(name, chosen.images, checkpoint=checkpoint, seed=seed).to(x.device)
+        parts = []
+        for part in bar(f"from {name}")(_parts(len(x))):
+            begin = starts if starts.shape[1] == 1 else starts[:, part]
+            parts.append(explain(model, x[part], [columns[i] for i in part], begin).attributions)
+        rows.append(_row("agreement", f"silence and {name}", agreement(np.concatenate(parts)), chosen.groups))
+    shape = checkpoint.material.image_shape
+    random = build(checkpoint.backbone, n_classes=len(checkpoint.classes), seed=seed + 1, image_shape=shape)
+    for name, network in forgetting(model, random.to(x.device)):
+        other, _ = _one_by_one(x, columns, functools.partial(explain, network), bar(f"random: {name}"))
+        rows.append(_row("randomisation", name, agreement(other), chosen.groups))
+    return rows
