@@ -15,6 +15,7 @@ PROBES = {
     "block_freezing": "cells",
     "deep_ensembles": "ensemble",
     "equal_parts": "cells",
+    "faithfulness": "faithfulness",
     "fusion_shapes": "cells",
     "integrated_gradients": "attribute",
     "model_cutoff": "cells",
@@ -131,7 +132,14 @@ def test_tables_two_and_three(leave):
 
 def test_integrated_gradients(leave):
     record, _ = leave("integrated_gradients", "full")
-    assert len({row["label"] for row in record.rows}) == len(record.rows) == 3  # one a class
+    assert len(record.rows) == 6  # of each class the surest and the least sure
+    assert len({row["label"] for row in record.rows}) == 3
+
+
+@pytest.mark.slow
+def test_faithfulness(leave):
+    record, _ = leave("faithfulness", "full")
+    assert len(record.params["clips"]) == 3
 
 
 def test_a_figure_of_one_network_takes_one_run(leave, capsys):

@@ -79,6 +79,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "export",
+    "faithfulness",
     "fit",
     "freeze",
     "fuse",

@@ -102,7 +102,7 @@ def test_its_figure_shows_each_ranking_and_check(record):
     assert [text.get_text() for text in axes[0].get_legend().get_texts()] == record.params["rankings"]
     solid = [line for line in axes[0].lines if line.get_linestyle() == "-"]
     np.testing.assert_allclose(solid[0].get_ydata(), record.arrays["insertion"][0].mean(axis=0), atol=1e-6)
-    assert [label.get_text() for label in axes[2].get_xticklabels()][:2] == ["head", "+ block4"]
+    assert [label.get_text() for label in axes[2].get_xticklabels()][:2] == ["head", "block4"]
     less = dataclasses.replace(record, rows=[row for row in record.rows if row["measure"] != "randomisation"])
     assert len(draw(less, figure=Figure())) == 2
     render([record])

@@ -28,6 +28,7 @@ __all__ = [
     "info",
     "is_utf8",
     "load",
+    "to_mono",
     "to_rate",
 ]
 
@@ -162,6 +163,31 @@ def load(
     """
     samples, header = decode(path, start_s=start_s, end_s=end_s)
     return to_rate(samples.mean(axis=1), sr_from=header.sr, sr_to=sr)
+
+
+def to_mono(samples: npt.NDArray[np.float32], *, channel: int | None, path: Path) -> npt.NDArray[np.float32]:
+    """Return the mean of the channels, or one of them.
+
+    Parameters
+    ----------
+    samples : np.ndarray [shape=(n_samples, n_channels)]
+    channel : int >= 1 or None
+        None: the mean.
+    path : Path
+        Of the recording, for the error.
+
+    Raises
+    ------
+    DataError
+        If there is no such channel.
+    """
+    n_channels = samples.shape[1]
+    if channel is None:
+        mean: npt.NDArray[np.float32] = samples.mean(axis=1)
+        return mean
+    if channel > n_channels:
+        raise DataError(f"{path} has no channel {channel}; it has {n_channels}")
+    return np.ascontiguousarray(samples[:, channel - 1])
 
 
 def is_utf8(name: str) -> bool:

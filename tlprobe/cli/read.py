@@ -53,6 +53,12 @@ def attribute(
     memory: Annotated[
         float | None, typer.Option(help="GB that images may take on their way. [default: half of what is free]")
     ] = None,
+    above_hz: Annotated[
+        float | None, typer.Option(help="Tell the map's share above this frequency. [default: a quarter of the rate]")
+    ] = None,
+    listen: Annotated[
+        bool, typer.Option(help="Write what each map keeps and removes as WAV files, and classify both again.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     data: RunData = None,
     out: Out = Path("out/attribute"),
@@ -65,19 +71,25 @@ def attribute(
     """Show which parts of a spectrogram the answer rests on: Integrated Gradients (Fig. 3)."""
     clip = [*clip, *more]
     asked: dict[str, Any] = {"n_clips": n_clips, "rule": choose, "target": target, "baseline": baseline, "seed": seed}
-    asked |= {"tolerance": tolerance, "n_steps": n_steps, "memory_gb": memory}
+    asked |= {"tolerance": tolerance, "n_steps": n_steps, "memory_gb": memory, "above_hz": above_hz}
+    sounds = out / "sounds" if listen else None
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])
 
     from tlprobe.probes.attribute import attribute as call
 
     with claimed("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, clip=clip, **asked) as claim:
-        record = call(ckpt, clips=clip, data=data, options=options, device=device, progress=progress, **asked)
+        record = call(
+            ckpt, clips=clip, sounds=sounds, data=data, options=options, device=device, progress=progress, **asked
+        )
         for row in record.rows:
             gap = f"{row['gap']:.2g} (absolute)" if row["gap_absolute"] else f"{100 * row['gap']:.2f} %"
             after = f"{row['n_steps']} steps from {row['baseline']}"
             after += "" if row["reached"] else ", NOT within the tolerance"
             typer.echo(f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  completeness gap {gap}, {after}")
+            if sounds is not None:
+                both = (f"{what} {row[f'{what}_probability']:.2f}" for what in ("kept", "removed"))
+                typer.echo(f"  {row['target']}: {row['target_probability']:.2f}, of what is {', '.join(both)}")
         claim.deliver(record)
 
 

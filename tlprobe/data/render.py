@@ -22,7 +22,7 @@ import numpy.typing as npt
 from tlprobe.audio.condition import CANCELLED_FROM, cancelled_share
 from tlprobe.audio.image import ImageMaker
 from tlprobe.audio.length import Fit, fit_length
-from tlprobe.audio.load import decode, to_rate
+from tlprobe.audio.load import decode, to_mono, to_rate
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.audio.vary import VOCODER_SAMPLES, Variation, vary
 from tlprobe.data.line_process import LineProcess
@@ -118,12 +118,8 @@ def image_of(
     """
     settings = image_maker.settings
     samples, header = decode(path, start_s=start_s, end_s=end_s)
-    if settings.channel is None:
-        waveform, cancelled = samples.mean(axis=1), cancelled_share(samples) > CANCELLED_FROM
-    elif settings.channel <= header.n_channels:
-        waveform, cancelled = np.ascontiguousarray(samples[:, settings.channel - 1]), False
-    else:
-        raise DataError(f"{path} has no channel {settings.channel}; it has {header.n_channels}")
+    waveform = to_mono(samples, channel=settings.channel, path=path)
+    cancelled = settings.channel is None and cancelled_share(samples) > CANCELLED_FROM
     waveform = to_rate(waveform, sr_from=header.sr, sr_to=settings.sr)
     if variation is not None:
         needed = math.ceil(image_maker.n_samples * variation.rate) + 4 * VOCODER_SAMPLES  # not the hour around it

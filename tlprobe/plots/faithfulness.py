@@ -5,6 +5,7 @@ clips. Right, above: the rank correlation of the map with energy and edges, and 
 with the map of the network that has forgotten its head, then block after block. Bars: 95 % intervals over recordings.
 """
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -80,9 +81,9 @@ def _draw_randomisation(rows: list[dict[str, Any]], *, ax: Axes) -> Axes:
     for place, row in enumerate(rows):
         _point(ax, place, row, horizontal=False)
     ax.axhline(0, color="0.6", linewidth=0.8, zorder=1)
-    ax.set_xticks(range(len(rows)), [f"{'' if not place else '+ '}{row['ranking']}" for place, row in enumerate(rows)])
+    ax.set_xticks(range(len(rows)), [row["ranking"] for row in rows])
     ax.tick_params(axis="x", labelsize=7)
-    ax.set(ylabel="rank correlation", xlabel="random from the head down to")
+    ax.set(ylabel="rank correlation", xlabel="random from the head on, up to")
     return ax
 
 
@@ -99,8 +100,9 @@ def _point(ax: Axes, place: int, row: dict[str, Any], *, horizontal: bool) -> No
 def _note(record: Record) -> str:
     params = record.params
     n = len(params["clips"])
-    return (
-        f"{n} held-out clips, fold {params['fold']}: {params['chosen']}.\n"
-        f"Integrated gradients of the predicted class from silence, {params['n_steps']} steps; patches of 8 rows x 10 "
-        "columns, replaced by silence. Bars: 95 % over recordings."
+    text = (
+        f"{n} held-out clips, fold {params['fold']}: {params['chosen']}. Integrated gradients of the predicted class "
+        f"from silence, {params['n_steps']} steps; patches of 8 rows x 10 columns, replaced by silence. Bars: 95 % "
+        "over recordings."
     )
+    return textwrap.fill(text, 125)

@@ -18,8 +18,10 @@ from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.errors import ParameterError
 from tlprobe.probes.attribution.baselines import baselines_of, names_of
 from tlprobe.probes.attribution.choose import choose
+from tlprobe.probes.attribution.closed_loop import hear
 from tlprobe.probes.attribution.memory import batch_within
 from tlprobe.probes.attribution.path import Explained, integrated_gradients, logits_of
+from tlprobe.probes.attribution.shortcuts import shortcuts
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
@@ -46,6 +48,8 @@ def attribute(
     tolerance: float = 0.01,
     n_steps: int | None = None,
     memory_gb: float | None = None,
+    above_hz: float | None = None,
+    sounds: Path | str | None = None,
     seed: int = 0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
@@ -74,6 +78,11 @@ def attribute(
         Points on the path (Gauss-Legendre quadrature). Default: as many as the tolerance needs, 1000 at most.
     memory_gb : float > 0, optional
         What images may take in memory on their way through the network and back. Default: half of what is free.
+    above_hz : float > 0, in Hz, optional
+        Whose share of the attribution is told. Default: half of what the images show, sr / 4.
+    sounds : path, optional
+        A folder that gets what each map keeps and removes of its clip, as two WAV files; both are classified again, see
+        `tlprobe.probes.attribution.closed_loop`.
     seed : int
         Of all draws.
     data : path, optional
@@ -88,11 +97,14 @@ def attribute(
     Returns
     -------
     record : Record
-        One row a clip and baseline: ``label`` (None if not known), ``target``, ``predicted``, its ``probability``,
-        ``baseline``, ``n_steps``, the completeness ``gap``: |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the
-        division where |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true), and ``reached``, whether it is within the
-        tolerance. Arrays ``spectrogram`` (the image, see `tlprobe.audio.image`) and ``attribution`` (logits), each
-        ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows of 25, 50 and 100 ms.
+        One row a clip and baseline: ``label`` (None if not known), ``target`` and its ``target_probability``,
+        ``predicted`` and its ``probability``, ``baseline``, ``n_steps``, the completeness ``gap``:
+        |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division where |F(x) - F(x')| < 0.1 (``gap_absolute`` is
+        then true), and ``reached``, whether it is within the tolerance. ``on_padding``, ``on_above``, ``on_ends``: the
+        shares of the absolute map where no event should be, with ``_area``, what a map that prefers nothing would have
+        there (`tlprobe.probes.attribution.shortcuts`). With `sounds`, ``kept_probability``, ``removed_probability`` and
+        what is predicted for both. Arrays ``spectrogram`` (the image, see `tlprobe.audio.image`) and ``attribution``
+        (logits), each ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows of 25, 50, 100 ms.
 
     Raises
     ------
@@ -101,6 +113,8 @@ def attribute(
     """
     if n_clips < 1:
         raise ParameterError(f"n_clips={n_clips} must be at least 1")
+    if above_hz is not None and not 0 < above_hz < float("inf"):
+        raise ParameterError(f"above_hz={above_hz} is no frequency")
     baselines = names_of(baseline)
     where = resolve_device(device)
     checkpoint = open_checkpoint(ckpt, data=data, options=options, progress=progress)
@@ -121,6 +135,7 @@ def attribute(
         int(said) if target == PREDICTED else checkpoint.classes.index(str(label) if target == TRUE else target)
         for said, label in zip(predicted, chosen.labels, strict=True)
     ]
+    cut_hz = settings.sr / 4 if above_hz is None else above_hz
     rows: list[dict[str, Any]] = []
     attributions: list[np.ndarray] = []
     disable = None if progress is None else not progress
@@ -139,16 +154,32 @@ def attribute(
             )
             attributions.append(found.attributions)
             for number in range(len(x)):
+                attribution, image = found.attributions[number], chosen.images[number]
+                shares = shortcuts(attribution, image, settings, above_hz=cut_hz)
                 row = {
                     "clip": chosen.names[number],
                     "label": chosen.labels[number],
                     "target": checkpoint.classes[columns[number]],
                     "predicted": checkpoint.classes[int(predicted[number])],
                     "probability": float(probabilities[number, predicted[number]]),
+                    "target_probability": float(probabilities[number, columns[number]]),
                     "baseline": name,
                     **_result(found, number, tolerance=tolerance),
+                    **{f"on_{place}": share for place, share in shares.items()},
                     "array_index": len(rows),
                 }
+                if sounds is not None:
+                    row |= hear(
+                        checkpoint,
+                        model,
+                        chosen.files[number],
+                        chosen.parts[number],
+                        attribution,
+                        column=columns[number],
+                        folder=Path(sounds),
+                        name=f"{chosen.names[number]}_{name}" if len(baselines) > 1 else chosen.names[number],
+                        device=where,
+                    )
                 rows.append(row)
                 if not row["reached"]:
                     _tell(row)
@@ -166,6 +197,7 @@ def attribute(
         "tolerance": tolerance,
         "n_steps": n_steps,
         "batch": batch,
+        "above_hz": cut_hz,
         "seed": seed,
         "clips": chosen.names,
         "chosen": chosen.why,

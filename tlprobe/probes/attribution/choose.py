@@ -40,6 +40,8 @@ class Chosen(NamedTuple):
         None where it is not known.
     files : list of Path
         Where the recordings lie.
+    parts : list of (float or None, float or None)
+        Start and end in it, in seconds; None: the whole.
     groups : list of str
         Their sources; the file's name where it is not known.
     images : np.ndarray [shape=(n, 3, n_mels, width), float32]
@@ -50,6 +52,7 @@ class Chosen(NamedTuple):
     names: list[str]
     labels: list[str | None]
     files: list[Path]
+    parts: list[tuple[float | None, float | None]]
     groups: list[str]
     images: npt.NDArray[np.float32]
     why: str
@@ -107,6 +110,7 @@ def choose(
         names=[clip.path for clip in found],
         labels=[clip.label for clip in found],
         files=[dataset.root / clip.path for clip in found],
+        parts=[(clip.start_s, clip.end_s) for clip in found],
         groups=[clip.group for clip in found],
         images=np.array(images[index]),
         why=why,
@@ -135,6 +139,7 @@ def _given(checkpoint: Checkpoint, clips: Sequence[Path | str]) -> Chosen:
     names: list[str] = []
     labels: list[str | None] = []
     files: list[Path] = []
+    spans: list[tuple[float | None, float | None]] = []
     groups: list[str] = []
     parts: list[npt.NDArray[np.float32]] = []
     for given in clips:
@@ -145,6 +150,7 @@ def _given(checkpoint: Checkpoint, clips: Sequence[Path | str]) -> Chosen:
             names.append(clip.path)
             labels.append(clip.label)
             files.append(dataset.root / clip.path)
+            spans.append((clip.start_s, clip.end_s))
             groups.append(clip.group)
             parts.append(np.array(images[known]))
             continue
@@ -153,6 +159,7 @@ def _given(checkpoint: Checkpoint, clips: Sequence[Path | str]) -> Chosen:
         names.append(Path(given).name)
         labels.append(None)
         files.append(Path(given))
+        spans.append((None, None))
         groups.append(Path(given).name)
         parts.append(images_of([Path(given)], checkpoint.material.settings)[0])
-    return Chosen(names, labels, files, groups, np.stack(parts), "given")
+    return Chosen(names, labels, files, spans, groups, np.stack(parts), "given")

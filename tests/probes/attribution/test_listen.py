@@ -1,0 +1,363 @@
+"""Hear it: what is kept and what is removed are the clip, and a map on one tone keeps that tone."""
+
+import math
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from tlprobe.audio.gammatone import gammatone_gains
+from tlprobe.audio.image import ImageMaker, row_hz
+from tlprobe.audio.length import fit_length
+from tlprobe.audio.load import to_rate
+from tlprobe.audio.mel import mel_filters
+from tlprobe.audio.resize import resize_weights
+from tlprobe.audio.settings import ImageSettings
+from tlprobe.errors import ParameterError, ResourceError
+from tlprobe.probes.attribution.listen import kept_and_removed, listen, soft_mask, write_pair
+
+FEATURES = ("log-mel3", "log-mel", "log-spec", "gammatone")
+SR, LENGTH_S = 16_000, 1.0
+LOW, HIGH = (500.0, 0.1, 0.4), (3000.0, 0.6, 0.9)  # Hz, from and to in seconds
+
+
+def settings(**changes):
+    return ImageSettings(**{"sr": SR, "clip_s": LENGTH_S, "width": 60, "n_mels": 64, **changes})
+
+
+def noise(n, *, seed=0):
+    return np.random.default_rng(seed).uniform(-1, 1, n).astype(np.float32)
+
+
+def flat(value, image):
+    return np.full((3, image.n_mels, image.width), value, np.float32)
+
+
+def tone(hz, start_s, end_s, *, sr=SR, length_s=LENGTH_S):
+    """A tone that fades in and out: a sudden one is at all frequencies."""
+    time = np.arange(math.ceil(length_s * sr)) / sr
+    place = np.clip((time - start_s) / (end_s - start_s), 0, 1)
+    return (0.4 * np.sin(np.pi * place) ** 2 * np.sin(2 * np.pi * hz * time)).astype(np.float32)
+
+
+def map_around(hz, start_s, end_s, image, *, shown_from_s=0.0):
+    """Ones on the rows within a third of `hz`, and on the columns from start to end."""
+    rows = np.abs(row_hz(image) - hz) < hz / 3
+    columns = (np.arange(image.width) + 0.5) * image.clip_s / image.width + shown_from_s
+    inside = (columns > start_s - 0.03) & (columns < end_s + 0.03)
+    return np.broadcast_to(np.outer(rows, inside), (3, image.n_mels, image.width)).astype(np.float32)
+
+
+def decibels(part, whole):
+    return 10 * math.log10(np.square(part, dtype=np.float64).sum() / np.square(whole, dtype=np.float64).sum())
+
+
+def assert_told_apart(kept, removed, wanted, other):
+    """Each half has one tone and less than a hundredth of the other's energy: what is left of it, and what it lacks."""
+    assert decibels(kept - wanted, wanted) < -20
+    assert decibels(kept - wanted, other) < -20
+    assert decibels(removed - other, other) < -20
+    assert decibels(removed - other, wanted) < -20
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("sr", [8000, 22_050])
+def test_a_map_of_ones_gives_the_clip_back(features, sr):
+    image = settings(features=features, sr=sr)
+    waveform = noise(image.n_samples)
+    mask = soft_mask(flat(0.3, image), image)
+    np.testing.assert_allclose(mask, 1, atol=1e-6)
+    kept, removed = kept_and_removed(waveform, mask, image)
+    np.testing.assert_allclose(kept, waveform, atol=1e-4)
+    np.testing.assert_allclose(removed, 0, atol=1e-4)
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    sr=st.sampled_from([8000, 16_000, 22_050, 44_100]),
+    sr_own=st.sampled_from([8000, 16_000, 22_050, 44_100]),
+    clip_s=st.floats(0.1, 0.5),
+    n=st.integers(1, 30_000),
+)
+@example(sr=8000, sr_own=44_100, clip_s=0.1, n=1)
+@example(sr=44_100, sr_own=8000, clip_s=0.5, n=4000)
+def test_kept_and_removed_are_the_clip(sr, sr_own, clip_s, n):
+    image = settings(sr=sr, clip_s=clip_s, width=20)
+    waveform = noise(n)
+    attribution = np.random.default_rng(1).normal(size=(3, 64, 20)).astype(np.float32)
+    kept, removed = listen(waveform, sr_own, attribution, image)
+    assert kept.shape == removed.shape == (n,)
+    assert kept.dtype == removed.dtype == np.float32
+    np.testing.assert_allclose(kept.astype(float) + removed, waveform, atol=1e-4)
+    whole, _ = listen(waveform, sr_own, flat(1, image), image)
+    n_shown = round(clip_s * sr_own)
+    first, last = max(0, (n - n_shown) // 2), min(n, (n + n_shown) // 2)
+    slack = 2 + 2 * sr_own // sr  # samples: the cut was made at the image's rate
+    middle = slice(first + slack, last - slack) if n > n_shown - slack else slice(n)
+    np.testing.assert_allclose(whole[middle], waveform[middle], atol=1e-4)
+    assert not whole[: max(0, first - slack)].any()
+    assert not whole[last + slack :].any()
+
+
+def test_what_is_removed_is_the_inverse_with_the_rest_of_the_mask():
+    image = settings()
+    waveform = noise(image.n_samples)
+    mask = soft_mask(np.random.default_rng(2).normal(size=(3, 64, 60)).astype(np.float32), image)
+    kept, removed = kept_and_removed(waveform, mask, image)
+    rest, _ = kept_and_removed(waveform, 1 - mask, image)
+    np.testing.assert_allclose(removed, rest, atol=1e-6)
+    assert np.abs(kept).max() > 0.1
+    assert np.abs(removed).max() > 0.1
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize(("wanted", "other"), [(LOW, HIGH), (HIGH, LOW)])
+def test_a_map_on_one_tone_keeps_it_and_removes_the_other(features, wanted, other):
+    image = settings(features=features)
+    attribution = map_around(*wanted, image)
+    mixture = tone(*wanted) + tone(*other)
+    kept, removed = kept_and_removed(mixture, soft_mask(attribution, image), image)
+    assert_told_apart(kept, removed, tone(*wanted), tone(*other))
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("axis", ["time", "frequency"])
+def test_one_axis_is_enough_to_tell_tones_apart(features, axis):
+    """Mistakes of one axis cannot hide behind the other."""
+    wanted, other = LOW, (LOW[0], *HIGH[1:]) if axis == "time" else (HIGH[0], *LOW[1:])
+    image = settings(features=features)
+    mixture = tone(*wanted) + tone(*other)
+    kept, removed = kept_and_removed(mixture, soft_mask(map_around(*wanted, image), image), image)
+    assert_told_apart(kept, removed, tone(*wanted), tone(*other))
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("sr_own", [8000, 22_050, 44_100])
+@pytest.mark.parametrize("length_s", [0.95, 1.0, 2.5])
+def test_tones_are_told_apart_at_the_clips_own_rate_and_length(features, sr_own, length_s):
+    """A long clip's image begins later than the clip, and its tones with it."""
+    image = settings(features=features)
+    shown_from_s = max(0.0, (length_s - image.clip_s) / 2)
+    place = {"sr": sr_own, "length_s": length_s}
+    wanted, other = (tone(hz, a + shown_from_s, b + shown_from_s, **place) for hz, a, b in (LOW, HIGH))
+    attribution = map_around(LOW[0], LOW[1] + shown_from_s, LOW[2] + shown_from_s, image, shown_from_s=shown_from_s)
+    kept, removed = listen(wanted + other, sr_own, attribution, image)
+    assert_told_apart(kept, removed, wanted, other)
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_the_louder_tones_own_image_is_a_map_that_keeps_it(features):
+    """No frequencies or seconds from the test: what the image maker made of a tone says where it is."""
+    image = settings(features=features)
+    maker = ImageMaker(image)
+    attribution = np.clip(maker(tone(*HIGH)) - math.log(1e-3), 0, None)
+    kept, removed = listen(tone(*HIGH) + tone(*LOW), SR, attribution, image)
+    assert decibels(removed, kept + removed) > -4  # the low tone's half
+    assert decibels(kept - tone(*HIGH), tone(*HIGH)) < -15  # a soft mask takes a little of the tone's own skirts
+    assert decibels(removed - tone(*LOW), tone(*LOW)) < -15
+
+
+def test_listen_at_the_images_rate_and_length_is_its_mask():
+    image = settings()
+    waveform = noise(image.n_samples)
+    attribution = np.random.default_rng(3).normal(size=(3, 64, 60)).astype(np.float32)
+    expected = kept_and_removed(waveform, soft_mask(attribution, image), image)
+    for found, wanted in zip(listen(waveform, SR, attribution, image), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [50_001, 99_999])  # longer than the image at each rate
+@pytest.mark.parametrize("sr_own", [11_025, 16_000, 44_100])
+def test_nothing_is_kept_outside_of_what_the_image_shows(sr_own, n):
+    image = settings()
+    waveform = noise(n)
+    kept, removed = listen(waveform, sr_own, flat(1, image), image)
+    counted = to_rate(np.arange(n, dtype=np.float32), sr_from=sr_own, sr_to=SR)
+    shown = fit_length(np.arange(len(counted)), n_samples=image.n_samples)[0] / SR * sr_own  # in samples of the clip
+    inside = (np.arange(n) >= shown[0]) & (np.arange(n) < shown[-1] + sr_own / SR)
+    np.testing.assert_array_equal(kept[~inside], 0)
+    np.testing.assert_array_equal(removed[~inside], waveform[~inside])
+    np.testing.assert_allclose(kept[inside], waveform[inside], atol=1e-4)
+
+
+@pytest.mark.parametrize("features", FEATURES)
+@pytest.mark.parametrize("row_of_ones", [-1, 0])
+def test_above_the_images_frequencies_the_highest_row_decides(features, row_of_ones):
+    image = settings(features=features, sr=8000)
+    attribution = flat(0, image)
+    attribution[:, -3:] = row_of_ones == -1
+    attribution[:, :3] = row_of_ones == 0
+    high = tone(9000, 0.1, 0.9, sr=44_100)  # the image ends at 4000 Hz
+    kept, removed = listen(high, 44_100, attribution, image)
+    lost = removed if row_of_ones == -1 else kept
+    assert decibels(lost, high) < -20
+
+
+@pytest.mark.parametrize("features", FEATURES)
+def test_frequencies_are_spread_by_the_transposed_filters(features):
+    """A slow twin on the image's own bins: the filter-weighted mean of the rows, by definition."""
+    image = settings(features=features, sr=8000)
+    attribution = flat(0, image) + np.linspace(0.1, 1, image.n_mels, dtype=np.float32)[:, None]
+    n_bins = image.n_fft // 2 + 1
+    if features == "log-spec":
+        filters = resize_weights(n_bins, image.n_mels).T
+    else:
+        filters = gammatone_gains(image) if features == "gammatone" else mel_filters(image)
+    rows = soft_mask_rows(attribution)
+    mask = soft_mask(attribution, image)
+    for k in range(n_bins):
+        total = sum(float(f[k]) for f in filters)
+        if total > 0:
+            expected = sum(float(f[k]) * value for f, value in zip(filters, rows, strict=True)) / total
+            np.testing.assert_allclose(mask[k], expected, atol=1e-5)
+    if features.startswith("log-mel"):  # triangles end at 0 Hz and sr/2
+        np.testing.assert_array_equal(mask[0], mask[1])
+        np.testing.assert_array_equal(mask[-1], mask[-2])
+
+
+def soft_mask_rows(attribution):
+    """The smoothed and scaled map of one that does not change in time."""
+    rows = attribution.sum(axis=0, dtype=float)[:, 0]
+    reach = np.arange(-4, 5)
+    kernel = np.exp(-(reach**2) / 2)
+    padded = np.pad(rows, 4, mode="symmetric")
+    held = np.concatenate([np.full(4, rows[0]), rows, np.full(4, rows[-1])])
+    padded[:] = held
+    smooth = np.convolve(padded, kernel / kernel.sum(), mode="valid")
+    return np.clip(smooth / np.percentile(np.repeat(smooth, attribution.shape[2]), 99), 0, 1)  # of all cells
+
+
+def test_the_scale_of_a_map_and_what_speaks_against_the_class_do_not_matter():
+    image = settings()
+    attribution = np.random.default_rng(4).normal(size=(3, 64, 60)).astype(np.float32)
+    mask = soft_mask(attribution, image)
+    assert mask.min() >= 0
+    assert mask.max() == pytest.approx(1)
+    np.testing.assert_allclose(soft_mask(attribution * 1e-6, image), mask, atol=1e-5)
+    negative = attribution.sum(axis=0) < 0
+    np.testing.assert_allclose(soft_mask(np.where(negative, 9 * attribution, attribution), image), mask, atol=1e-5)
+
+
+def test_one_cell_is_enough_and_one_outlier_does_not_mute_the_rest():
+    image = settings()
+    single = flat(0, image)
+    single[1, 30, 20] = 1e-3
+    assert soft_mask(single, image).max() > 0.7  # less than 1 % of the map is above 0
+    loud = flat(1, image)
+    loud[0, 30, 20] = 1e6
+    assert np.median(soft_mask(loud, image)) < 0.02  # smoothing spreads it over more than 1 % of the cells ...
+    wide = settings(width=600)
+    loud = flat(1, wide)
+    loud[0, 30, 300] = 1e6
+    assert np.median(soft_mask(loud, wide)) > 0.5  # ... of a small map, not of one of usual size
+
+
+def test_a_map_without_anything_positive_removes_all():
+    image = settings()
+    waveform = noise(image.n_samples)
+    for attribution in (flat(0, image), flat(-1, image)):
+        np.testing.assert_array_equal(soft_mask(attribution, image), 0)
+        kept, removed = listen(waveform, SR, attribution, image)
+        np.testing.assert_array_equal(kept, 0)
+        np.testing.assert_array_equal(removed, waveform)
+
+
+@pytest.mark.parametrize("sr_own", [SR, 44_100])
+def test_silence_stays_silent(sr_own):
+    for sound in listen(np.zeros(sr_own, np.float32), sr_own, flat(1, settings()), settings()):
+        np.testing.assert_array_equal(sound, 0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_maps_and_waveforms_that_are_not_finite_are_refused(bad):
+    image = settings()
+    attribution, waveform = flat(1, image), noise(SR)
+    attribution[2, 5, 7] = waveform[9] = bad
+    with pytest.raises(ParameterError, match="the attribution holds NaN or infinity"):
+        soft_mask(attribution, image)
+    with pytest.raises(ParameterError, match="the attribution holds NaN or infinity"):
+        listen(noise(SR), SR, attribution, image)
+    with pytest.raises(ParameterError, match="waveform holds samples that are NaN or infinite"):
+        listen(waveform, SR, flat(1, image), image)
+
+
+def test_coefficients_have_no_frequencies():
+    image = settings(features="mfcc")
+    with pytest.raises(
+        ParameterError, match=r"features='mfcc' cannot be heard.*choose from log-mel3, log-mel, log-spec"
+    ):
+        soft_mask(flat(1, image), image)
+    with pytest.raises(ParameterError, match="features='mfcc'"):
+        listen(noise(SR), SR, flat(1, image), image)
+
+
+@pytest.mark.parametrize("short", ["repeat", "stretch"])
+def test_images_with_a_time_of_their_own_are_refused(short):
+    with pytest.raises(ParameterError, match=f"short='{short}' cannot be heard"):
+        listen(noise(SR), SR, flat(1, settings()), settings(short=short))
+
+
+@pytest.mark.parametrize("shape", [(2, SR), (SR, 1), (0,)])
+def test_one_channel_with_samples_is_wanted(shape):
+    image = settings()
+    waveform = np.zeros(shape, np.float32)
+    with pytest.raises(ParameterError, match="is not one channel"):
+        listen(waveform, SR, flat(1, image), image)
+    with pytest.raises(ParameterError, match="is not one channel"):
+        kept_and_removed(waveform, soft_mask(flat(1, image), image), image)
+
+
+def test_shapes_rates_and_masks_that_do_not_fit_are_named():
+    image = settings()
+    mask = soft_mask(flat(1, image), image)
+    with pytest.raises(ParameterError, match=r"shape \(64, 60\) does not fit the image's \(3, 64, 60\)"):
+        soft_mask(flat(1, image)[0], image)
+    with pytest.raises(
+        ParameterError, match=rf"shape \(801, 103\) does not fit {2 * SR} samples at 16000 Hz: \(801, 203"
+    ):
+        kept_and_removed(noise(2 * SR), mask, image)
+    for wrong in (mask + 1, -mask, mask * math.nan):
+        with pytest.raises(ParameterError, match=r"the mask must be in \[0, 1\]"):
+            kept_and_removed(noise(SR), wrong, image)
+    with pytest.raises(ParameterError, match=r"sr_own=0 Hz is not in \[4000, 384000\]"):
+        listen(noise(SR), 0, flat(1, image), image)
+
+
+def test_pairs_are_floats_under_safe_names(tmp_path):
+    kept, removed = 3 * noise(500), noise(500, seed=1)  # louder than full scale
+    paths = write_pair(tmp_path / "new", "dog/1-100.flac", kept, removed, 22_050)
+    assert [path.name for path in paths] == ["dog_1-100.flac_kept.wav", "dog_1-100.flac_removed.wav"]
+    assert sorted((tmp_path / "new").iterdir()) == sorted(paths)  # no temporary file is left
+    for path, sound in zip(paths, (kept, removed), strict=True):
+        assert soundfile.info(path).subtype == "FLOAT"
+        found, sr = soundfile.read(path, dtype="float32")
+        assert sr == 22_050
+        np.testing.assert_array_equal(found, sound)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"), [("../../a", "_._.._a"), ("/etc/a", "_etc_a"), ("a\\b\n\0", "a_b__"), ("été", "été"), (".", "_")]
+)
+def test_no_name_leaves_the_folder(tmp_path, name, safe):
+    kept, removed = write_pair(tmp_path, name, noise(9), noise(9), 8000)
+    assert kept == tmp_path / f"{safe}_kept.wav"
+    assert {kept, removed} == set(tmp_path.iterdir())
+
+
+def test_pairs_that_are_none_write_nothing(tmp_path):
+    good, broken = noise(9), np.full(9, math.nan, np.float32)
+    for arguments, message in [
+        (("", good, good, 8000), "name='' names no file"),
+        (("a", good, noise(8), 8000), "kept has 9 samples, removed has 8"),
+        (("a", good, broken, 8000), "removed holds samples that are NaN"),
+        (("a", good[None], good, 8000), "kept of shape"),
+        (("a", good, good, 0), "sr=0 Hz"),
+    ]:
+        with pytest.raises(ParameterError, match=message):
+            write_pair(tmp_path, *arguments)
+    with pytest.raises(ResourceError, match="cannot write"):
+        write_pair(tmp_path, "a" * 300, good, good, 8000)
+    assert not list(tmp_path.iterdir())

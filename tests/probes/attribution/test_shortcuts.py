@@ -1,0 +1,53 @@
+"""Where an attribution lies, by hand."""
+
+import numpy as np
+import pytest
+
+from tlprobe.audio.image import ImageMaker, row_hz, silence_image
+from tlprobe.audio.settings import ImageSettings
+from tlprobe.probes.attribution.shortcuts import padding_columns, shortcuts
+
+SETTINGS = ImageSettings(sr=8000, clip_s=1.0, width=50)
+
+
+@pytest.fixture
+def image():
+    """Noise from 0.2 to 0.6 s, and nothing before and after."""
+    waveform = np.zeros(8000, np.float32)
+    waveform[1600:4800] = np.random.default_rng(0).normal(0, 0.1, 3200)
+    return ImageMaker(SETTINGS)(waveform)
+
+
+def test_padding_is_silence_at_the_ends(image):
+    padded = padding_columns(image, SETTINGS)
+    first, last = np.flatnonzero(~padded)[[0, -1]]
+    assert padded[:first].all()
+    assert padded[last + 1 :].all()
+    assert 0.2 - 0.12 < first / 50 <= 0.2  # a window of 100 ms sees the sound before it begins
+    assert 0.6 <= (last + 1) / 50 < 0.6 + 0.12
+    assert padding_columns(silence_image(SETTINGS), SETTINGS).all()
+    inside = image.copy()
+    inside[:, :, 20:25] = silence_image(SETTINGS)[:, :, :5]
+    assert not padding_columns(inside, SETTINGS)[20:25].any()
+
+
+def test_shares_by_hand(image):
+    hz = row_hz(SETTINGS)
+    attribution = np.zeros((3, 128, 50), np.float32)
+    attribution[0, 10, 0] = 3.0  # in the padding and in the first 100 ms
+    attribution[1, np.flatnonzero(hz > 3000)[0], 20] = -1.0  # high, in the middle
+    found = shortcuts(attribution, image, SETTINGS, above_hz=3000)
+    assert (found["padding"], found["ends"], found["above"]) == (0.75, 0.75, 0.25)
+    assert found["ends_area"] == pytest.approx(10 / 50)
+    assert found["above_area"] == pytest.approx((hz > 3000).mean())
+    assert found["padding_area"] == pytest.approx(padding_columns(image, SETTINGS).mean())
+    even = shortcuts(np.ones((3, 128, 50), np.float32), image, SETTINGS, above_hz=3000)
+    for name in ("padding", "above", "ends"):
+        assert even[name] == pytest.approx(even[f"{name}_area"])
+
+
+def test_a_map_of_nothing_and_coefficients(image):
+    assert shortcuts(np.zeros((3, 128, 50), np.float32), image, SETTINGS, above_hz=1.0)["padding"] is None
+    mfcc = SETTINGS.model_copy(update={"features": "mfcc"})
+    found = shortcuts(np.ones((3, 128, 50), np.float32), silence_image(mfcc), mfcc, above_hz=1.0)
+    assert (found["above"], found["above_area"], found["padding"]) == (None, None, 1.0)
