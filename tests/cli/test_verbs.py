@@ -325,3 +325,17 @@ def test_figure_draws_records_again_without_torch(small_run, tmp_path):
     assert result.stdout.splitlines()[-1] == "0 False"
     assert (tmp_path / "two.pdf").is_file()
     assert (tmp_path / "two.png").is_file()
+
+
+def test_attributions_are_heard_and_measured(cli, fails, small_run, tiny_data, tmp_path):
+    asked = ["--ckpt", small_run.path, "--n-clips", 2, "--n-steps", 4, "--device", "cpu", "-q"]
+    code, out, _ = cli("attribute", *asked, "--choose", "extremes", "--listen", "--out", "heard")
+    assert code == 0
+    assert out.count("of what is kept") == 2
+    assert len(list((tmp_path / "heard" / "sounds").glob("*.wav"))) == 4
+    code, out, err = cli("faithfulness", *asked, "--choose", "drawn", "--no-checks", "--out", "measured")
+    assert (code, err) == (0, "")
+    measures = [line.split()[0] for line in out.splitlines()[:12]]
+    assert measures == ["insertion"] * 4 + ["deletion"] * 4 + ["infidelity"] * 4
+    check(tmp_path / "measured", "faithfulness", tiny_data)
+    fails(2, ["attribute", *asked, "--baseline", "zero"], "baseline='zero'", "silence, mean, blurred, shuffled, all")

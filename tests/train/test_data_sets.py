@@ -122,3 +122,28 @@ def test_what_was_skipped_stands_in_the_record(tiny_data, tmp_path):
     assert run.record.provenance["data"]["n_skipped"] == 1
     assert run.record.provenance["data"]["n_clips"] == 29
     assert run.source.open().n_skipped == 1
+
+
+def test_a_run_with_folds_from_a_file_opens_its_data_wherever_it_is(tiny_data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = train(tiny_data, tmp_path / "run", folds_file="folds.csv")
+    assert run.source.options.folds_file == str(tmp_path / "folds.csv")
+    assert run.source.split == "stratified, seed 0"  # as they were when they were written
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.source.open().content_hash == run.source.hash
+    again = train(tiny_data, tmp_path / "again", folds_file="../folds.csv")
+    assert (again.source.split, again.source.hash) == ("own folds, folds.csv", run.source.hash)
+    (tmp_path / "folds.csv").unlink()
+    assert run.source.open().content_hash == run.source.hash  # they are what would be dealt, and nothing is written
+    assert not (tmp_path / "folds.csv").exists()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_other_data_are_scored_whatever_folds_the_run_had(tiny_data, tmp_path):
+    from tlprobe.probes.evaluate import evaluate
+
+    run = train(tiny_data, tmp_path / "run", folds_file=str(tmp_path / "folds.csv"))
+    other = shutil.copytree(tiny_data, tmp_path / "other")
+    (other / "low" / "0.wav").unlink()
+    assert evaluate(run, data=other, device="cpu", progress=False).rows[0]["n"] == 29

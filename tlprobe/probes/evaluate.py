@@ -147,7 +147,9 @@ def _open(
     options_of_run = run.source.options
     try:
         dataset = open_dataset(Path(data), options_of_run)
-    except ParameterError:  # another layout, which the run's subset, split or columns are not of
+    except (ParameterError, DataError) as error:  # another layout, which the run's subset, split or columns are not of
+        if isinstance(error, DataError) and options_of_run.folds_file is None:  # nor are the folds of its clips
+            raise
         dataset = open_dataset(Path(data), DataOptions(data_seed=options_of_run.data_seed))
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None

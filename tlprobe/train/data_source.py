@@ -56,7 +56,10 @@ class DataSource:
         where = path if path is not None else (Path(self.path) if self.path is not None else None)
         if where is not None and not where.exists():
             raise DataError(f"the run's data set {self.name} is not at {where} any more; say where with --data")
-        dataset = open_dataset(where, self.options)
+        options = self.options
+        if options.folds_file is not None and not Path(options.folds_file).exists():
+            options = dataclasses.replace(options, folds_file=None)  # nothing is written: the hash says if they agree
+        dataset = open_dataset(where, options)
         if dataset.content_hash != self.hash:
             raise DataError(
                 f"{where or dataset.name} holds other clips than the run was trained on "

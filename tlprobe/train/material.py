@@ -273,6 +273,8 @@ def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
         _log.info("%s: %s", dataset.name, dataset.note)
     settings = default_settings(dataset, narrowed(options, ImageOptions))
     where = str(path.resolve()) if path is not None else None
+    if how.folds_file is not None:
+        how = dataclasses.replace(how, folds_file=str(Path(how.folds_file).resolve()))
     source = DataSource(path=where, options=how, **dataset.describe())
     return dataset, source, settings
 
