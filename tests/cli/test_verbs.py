@@ -90,6 +90,7 @@ FIELDS = {
         "ci_high": NUMBER,
     },
     "eval": {"accuracy": NUMBER, "n": int, "ci_low": NUMBER, "ci_high": NUMBER},
+    "faithfulness": {"measure": str, "ranking": str, "mean": NUMBER, "low": NUMBER, "high": NUMBER, "n": int},
 }
 
 
