@@ -1,6 +1,7 @@
 """What every test folder shares: a cache of its own, a tiny data set, and one finished run on it."""
 
 import importlib.util
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,18 @@ def cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TLPROBE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(autouse=True)
+def log():
+    """Give each test the log as it is without a command line: whatever ran before in this process may have set it."""
+    logger = logging.getLogger("tlprobe")
+    before = logger.level, logger.propagate, list(logger.handlers)
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+    yield
+    logger.setLevel(before[0])
+    logger.propagate, logger.handlers = before[1:]
 
 
 def _tiny_clip(label: str, rng: np.random.Generator) -> np.ndarray:
