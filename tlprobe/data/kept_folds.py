@@ -70,7 +70,7 @@ def keep_folds(dataset: Dataset, options: DataOptions) -> Dataset:
     if not stored.exists():
         write_atomic(stored, text)
         write_atomic(mark, digest)
-    elif not mark.exists() or mark.read_text(encoding="ascii") != digest:
+    elif not mark.exists() or mark.read_bytes() != digest.encode():
         _tell(dataset, stored)
     return dataset
 

@@ -1,5 +1,6 @@
 """Evaluation: how well does a network do on clips it has not seen, and where does it err?"""
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,12 +146,16 @@ def _open(
         return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
     options_of_run = run.source.options
+    if options_of_run.folds_file is not None and not Path(options_of_run.folds_file).exists():
+        options_of_run = dataclasses.replace(options_of_run, folds_file=None)  # who only reads writes no folds
     try:
         dataset = open_dataset(Path(data), options_of_run)
     except (ParameterError, DataError) as error:  # another layout, which the run's subset, split or columns are not of
         if isinstance(error, DataError) and options_of_run.folds_file is None:  # nor are the folds of its clips
             raise
-        dataset = open_dataset(Path(data), DataOptions(data_seed=options_of_run.data_seed))
+        names = ("data_seed", "n_folds", "window_s", "allow_leaks", "on_error")
+        kept = {name: getattr(options_of_run, name) for name in names}
+        dataset = open_dataset(Path(data), DataOptions(**kept))
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
     return open_checkpoint(run, progress=progress), dataset
