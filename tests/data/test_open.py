@@ -29,8 +29,14 @@ def test_esc10_elsewhere_is_refused(make_folder):
     root = make_folder()
     with pytest.raises(ParameterError, match=r"esc10 needs a folder with meta/esc50\.csv; .*own has none"):
         open_dataset(root, DataOptions(dataset="esc10"))
-    with pytest.raises(ParameterError, match="needs its folder; the built-in clips are another set"):
-        open_dataset(None, DataOptions(dataset="esc10"))
+
+
+@pytest.mark.parametrize("given", [{"dataset": "esc10"}, {"window_s": 0.5}, {"data_split": "paper", "n_folds": 3}])
+def test_built_in_clips_have_none_of_the_options_of_data_on_disk(given):
+    said = ", ".join(f"{name}={value!r}" for name, value in given.items())
+    with pytest.raises(ParameterError, match=f"^{said} needs the folder of a data set; the built-in clips are another"):
+        open_dataset(None, DataOptions(**given))
+    assert open_dataset(None, DataOptions(data_seed=3, allow_leaks=True)).name == "synthetic"
 
 
 def test_no_data_set_is_refused(tmp_path):
@@ -94,6 +100,23 @@ def test_default_length_is_at_most_30_s(make_folder, tmp_path):
     soundfile.write(root / "cat" / "long.wav", np.full(31 * 4000, 0.1), 4000)
     settings = default_settings(open_dataset(root))
     assert (settings.clip_s, settings.width) == (30.0, 1500)
+
+
+def test_the_default_length_of_parts_is_the_longest_part(make_folder, tmp_path):
+    root = make_folder(seconds=3.0)
+    windows = open_dataset(root, DataOptions(window_s=1.2))
+    assert (default_settings(windows).clip_s, default_settings(windows).width) == (1.2, 60)
+    usual = dataclasses.replace(windows, usual=ImageOptions(sr=8000, clip_s=4.0, width=250))
+    assert [getattr(default_settings(usual), name) for name in ("sr", "clip_s", "width")] == [8000, 1.2, 60]
+    rows = [
+        f"own/{label}/{i}.wav,{label},{i % 2 + 1},0.5,{end}"
+        for label in ("cat", "dog")
+        for i, end in ((0, 1), (1, 2.0))
+    ]
+    (tmp_path / "parts.csv").write_text("\n".join(["path,label,fold,start_s,end_s", *rows]))
+    assert default_settings(open_dataset(tmp_path / "parts.csv")).clip_s == 1.5
+    (tmp_path / "parts.csv").write_text("\n".join(["path,label,fold,start_s,end_s", *rows, "own/cat/2.wav,cat,1,1.0,"]))
+    assert default_settings(open_dataset(tmp_path / "parts.csv")).clip_s == 2.0
 
 
 @pytest.mark.parametrize(

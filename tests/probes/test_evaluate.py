@@ -111,15 +111,53 @@ def test_clips_beside_another_data_set(tiny_run, tiny_data, tmp_path):
         evaluate(tiny_run, data=tmp_path / "other", clips=["low/1.wav"], device="cpu", progress=False)
 
 
-def test_options_of_the_runs_own_layout_do_not_keep_it_from_other_data(tiny_run, tiny_data, tmp_path):
-    other = shutil.copytree(tiny_data, tmp_path / "other")
-    (other / "low" / "3.wav").unlink()
-    for options in ({"dataset": "gtzan", "data_split": "paper"}, {"label_column": "what"}, {"data_split": "paper"}):
-        source = dataclasses.replace(tiny_run.source, options=DataOptions(**options))
+@pytest.fixture
+def as_table(tiny_run, tiny_data, tmp_path):
+    """The run as if its data had been read as a table, or as file names, with the folds they have."""
+    data = shutil.copytree(tiny_data, tmp_path / "own")
+    clips = tiny_run.source.open().clips
+    rows = [f"{clip.path},{clip.label},{clip.fold}" for clip in clips]
+    (data / "clips.csv").write_text("\n".join(["path,what,fold", *rows]))
+
+    def make(path, **options):
+        source = dataclasses.replace(tiny_run.source, path=str(data / path), options=DataOptions(**options))
         run = dataclasses.replace(tiny_run, source=source)
-        with pytest.raises((ParameterError, DataError)) as caught:
-            evaluate(run, data=other, device="cpu", progress=False)
-        assert "other" not in str(caught.value)  # its own data are what it cannot open: `other` was read
+        assert run.source.open().content_hash == run.source.hash
+        return run
+
+    return make
+
+
+def test_options_of_the_runs_own_layout_do_not_keep_it_from_other_data(as_table, tiny_run, tiny_data, tmp_path, caplog):
+    folder = shutil.copytree(tiny_data, tmp_path / "other")
+    (folder / "low" / "3.wav").unlink()
+    table = folder / "other.csv"
+    table.write_text("\n".join(["path,label,fold", *(f"{c}/{i}.wav,{c},{i + 1}" for c in CLASSES for i in range(2))]))
+    flat = tmp_path / "flat"
+    flat.mkdir()
+    for label in CLASSES:
+        for i in range(5):
+            shutil.copy(tiny_data / label / f"{i}.wav", flat / f"{label}-{i}.wav")
+    folds = tmp_path / "own" / "clips.csv"
+    by_name = {"label_regex": "(?P<label>[a-z]+)[-/]", "folds_file": str(folds)}
+    for run, other, n, dropped in (
+        (as_table("clips.csv", label_column="what"), folder, 29, "label_column"),
+        (as_table(".", dataset="folder", folds_file=str(folds)), table, 6, "dataset, folds_file"),
+        (as_table(".", **by_name), table, 6, "folds_file, label_regex"),
+        (as_table(".", **by_name), flat, 15, "folds_file"),  # read by the run's own pattern
+        (as_table(".", **by_name), folder, 29, "folds_file"),
+    ):
+        caplog.clear()
+        record = evaluate(run, data=other, device="cpu", progress=False)
+        assert (record.rows[0]["n"], record.rows[0]["clips"]) == (n, "all")
+        assert f"{other} is read without {dropped} of {run.name}: " in caplog.text
+
+
+def test_other_data_that_cannot_be_read_at_all(as_table, tmp_path):
+    (tmp_path / "bare").mkdir()
+    with pytest.raises(DataError, match="bare has recordings of 0 classes by that pattern"):
+        evaluate(as_table(".", label_regex="(?P<label>[a-z]+)/", folds_file=str(tmp_path / "own" / "clips.csv")),
+                 data=tmp_path / "bare", device="cpu", progress=False)  # fmt: skip
 
 
 def test_clips_that_it_was_trained_on_are_told(tiny_run, tiny_data, tmp_path, caplog):

@@ -100,6 +100,7 @@ def test_all_that_is_wrong_is_told_at_once(write):
         ("treatments: [full]\nfeatures: [windows]", "features.0: Input should be 'log-mel3', 'log-mel'"),
         ("treatments: [full]\nfeatures: [mfcc, mfcc]", "features: names something twice"),
         ("treatments: [full]\ndata_options: {data_split: paper}", "a study has data_splits: [paper]"),
+        ("treatments: [full]\ndata_splits: [null, paper]", "null is the data set's first split; beside others"),
         (
             "treatments: [full]\nfeatures: [log-mel, mfcc]\nchanges: {gain_db: 6}",
             "features=mfcc has coefficients as rows",

@@ -84,6 +84,8 @@ def test_trials_are_shown_their_features_and_compared_with_the_first(by_features
         **{("full", "random", features): start for features in by_features.features},
     }
     assert {row["n_leaked"] for row in found.rows} == {0}
+    assert "features" not in found.params["image"]  # which all runs share
+    assert found.params["image"]["n_mels"] == 128
     table = cells_table(found)
     assert table.header[:3] == ["features", "network", "start"]
     assert table.rows[0][0] == "log-mel3"

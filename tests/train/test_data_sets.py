@@ -38,7 +38,9 @@ def test_gtzan_is_trained_at_1500_columns(tmp_path):
     run = train(tmp_path / "gtzan", tmp_path / "run", clip_s=30.0)
     row = run.record.rows[0]
     assert run.image_shape == (3, 128, 1500)
-    assert (row["n"], row["n_train"], row["n_padded"]) == (8, 32, 40)
+    n_held_out = sum(clip.fold == 1 for clip in run.source.open().clips)
+    assert (row["n"], row["n_train"], row["n_padded"]) == (n_held_out, 40 - n_held_out, 40)
+    assert 0 < n_held_out < 20
     assert run.record.provenance["data"]["split"] == "paper's 80/20, seed 0"
 
 
@@ -128,7 +130,7 @@ def test_a_run_with_folds_from_a_file_opens_its_data_wherever_it_is(tiny_data, t
     monkeypatch.chdir(tmp_path)
     run = train(tiny_data, tmp_path / "run", folds_file="folds.csv")
     assert run.source.options.folds_file == str(tmp_path / "folds.csv")
-    assert run.source.split == "stratified, seed 0"  # as they were when they were written
+    assert run.source.split == "own folds, folds.csv"  # of the first as of all others
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run.source.open().content_hash == run.source.hash
@@ -147,3 +149,42 @@ def test_other_data_are_scored_whatever_folds_the_run_had(tiny_data, tmp_path):
     other = shutil.copytree(tiny_data, tmp_path / "other")
     (other / "low" / "0.wav").unlink()
     assert evaluate(run, data=other, device="cpu", progress=False).rows[0]["n"] == 29
+    (tmp_path / "folds.csv").unlink()
+    assert evaluate(run, data=other, device="cpu", progress=False).rows[0]["n"] == 29
+    assert not (tmp_path / "folds.csv").exists()
+
+
+def test_a_channel_that_a_recording_lacks(tiny_data, tmp_path, caplog):
+    data = shutil.copytree(tiny_data, tmp_path / "stereo")
+    for file in data.glob("*/*.wav"):
+        samples, sr = soundfile.read(file)
+        if file.name != "0.wav":
+            soundfile.write(file, np.stack([samples, -samples[::-1]], axis=1), sr)
+    with pytest.raises(DataError, match=r"3 recordings cannot be used: .*0\.wav has no channel 2; it has 1"):
+        train(data, tmp_path / "run", channel=2)
+    run = train(data, tmp_path / "run", channel=2, on_error="skip")
+    assert (run.source.n_skipped, run.source.n_clips) == (3, 27)
+    assert run.source.open(channel=2).content_hash == run.source.hash
+    assert "stereo: skipped, 3 recordings" in caplog.text
+
+
+def test_copies_are_looked_for_in_the_channel_that_is_heard(tiny_data, tmp_path):
+    """Two recordings whose means differ, and whose second channels are one sound."""
+    data = shutil.copytree(tiny_data, tmp_path / "stereo")
+    rng = np.random.default_rng(0)
+    for file in data.glob("*/*.wav"):
+        samples, sr = soundfile.read(file)
+        soundfile.write(file, np.stack([samples, rng.normal(0, 0.02, len(samples))], axis=1), sr)
+    from tlprobe.data.open import open_dataset
+
+    fold_of = {clip.path: clip.fold for clip in open_dataset(data).clips}
+    first = next(path for path, fold in fold_of.items() if fold == 1 and path.startswith("noise"))
+    second = next(path for path, fold in fold_of.items() if fold == 2 and path.startswith("noise"))
+    shared = soundfile.read(data / first)[0][:, 1]
+    own, sr = soundfile.read(data / second)
+    soundfile.write(data / second, np.stack([own[:, 0], shared[: len(own)]], axis=1), sr)
+    counts = {
+        channel: train(data, tmp_path / f"{channel}", channel=channel, allow_leaks=True).record.rows[0]["n_leaked"]
+        for channel in (None, 1, 2)
+    }
+    assert counts == {None: 0, 1: 0, 2: 1}

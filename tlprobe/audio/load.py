@@ -139,6 +139,7 @@ def load(
     sr: int,
     start_s: float | None = None,
     end_s: float | None = None,
+    channel: int | None = None,
 ) -> npt.NDArray[np.float32]:
     """Return a recording, or a part of it, as a mono waveform.
 
@@ -150,19 +151,21 @@ def load(
         Wanted rate; another one is resampled (soxr, high quality).
     start_s, end_s : float >= 0, in seconds, or None
         The part, as `decode` takes it.
+    channel : int >= 1 or None
+        None: the mean of the channels.
 
     Returns
     -------
     waveform : np.ndarray [shape=(n_samples,), float32]
-        Full scale at +-1, the mean of the channels. Silence is all zeros.
+        Full scale at +-1. Silence is all zeros.
 
     Raises
     ------
     DataError
-        As `decode`.
+        As `decode` and `to_mono`.
     """
     samples, header = decode(path, start_s=start_s, end_s=end_s)
-    return to_rate(samples.mean(axis=1), sr_from=header.sr, sr_to=sr)
+    return to_rate(to_mono(samples, channel=channel, path=path), sr_from=header.sr, sr_to=sr)
 
 
 def to_mono(samples: npt.NDArray[np.float32], *, channel: int | None, path: Path) -> npt.NDArray[np.float32]:

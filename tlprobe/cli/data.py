@@ -143,10 +143,11 @@ def prepare(
     from tlprobe.data.open import default_settings, open_dataset
     from tlprobe.data.options import ImageOptions
 
-    dataset = open_dataset(where, _options(given))
+    image_options = ImageOptions(**shown)
+    dataset = open_dataset(where, _options(given), channel=image_options.channel)
     if check:
         forget(dataset.root)
-    settings = default_settings(dataset, ImageOptions(**shown))
+    settings = default_settings(dataset, image_options)
     images = load_images(dataset, settings, jobs=jobs, progress=progress, check=check)
     counts = {name: getattr(images, f"n_{name}") for name in ("padded", "cropped", "silent", "cancelled")}
     said = "".join(f", {n} {name}" for name, n in counts.items() if n)

@@ -90,7 +90,10 @@ _DATA_PANEL: dict[str, tuple[Any, str]] = {
         "Seed of folds that the data set does not prescribe, and of built-in clips. [default: 0]",
     ),
     "n_folds": (int | None, "How many such folds are dealt. [default: 5]"),
-    "folds_file": (str | None, "CSV of folds that count (path, start_s, fold); written where it is not there."),
+    "folds_file": (
+        str | None,
+        "CSV of folds that count (path, fold; of parts start_s, end_s); written where it is not there.",
+    ),
     "path_column": (str | None, "Of a table: the column of the files' paths. [default: path, filename or file]"),
     "label_column": (str | None, "Of a table: the column of classes. [default: label, class or category]"),
     "fold_column": (str | None, "Of a table: the column of folds. [default: fold, where there is one]"),

@@ -26,7 +26,9 @@ def quoted(text: str) -> str:
     return _short.repr(text)
 
 
-def read_csv_table(path: Path, *, needed: tuple[str, ...], delimiter: str = ",") -> list[Row]:
+def read_csv_table(
+    path: Path, *, needed: tuple[str, ...], delimiter: str = ",", keep_blanks: Collection[str] = ()
+) -> list[Row]:
     """Read a table with a header line.
 
     Parameters
@@ -35,6 +37,8 @@ def read_csv_table(path: Path, *, needed: tuple[str, ...], delimiter: str = ",")
     needed : tuple of str
         Columns that it must have.
     delimiter : str
+    keep_blanks : collection of str
+        Columns whose cells keep the blanks around them: a file's name may have some.
 
     Returns
     -------
@@ -65,7 +69,9 @@ def read_csv_table(path: Path, *, needed: tuple[str, ...], delimiter: str = ",")
                     continue  # a blank line
                 if len(cells) != len(columns):
                     raise DataError(f"{path} line {table.line_num}: {len(cells)} cells for {len(columns)} columns")
-                rows.append((table.line_num, {k: cell.strip() for k, cell in zip(columns, cells, strict=True)}))
+                named = zip(columns, cells, strict=True)
+                row = {name: cell if name in keep_blanks else cell.strip() for name, cell in named}
+                rows.append((table.line_num, row))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:

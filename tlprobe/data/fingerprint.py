@@ -60,7 +60,7 @@ NEAR_WAVEFORM = 0.9
 """Waveforms of near copies correlate at least so much."""
 
 N_BANDS = 32
-_SCHEMA = 1  # raise it when the same recording would get another fingerprint
+_SCHEMA = 2  # raise it when the same recording would get another fingerprint
 _SR = 8_000  # Hz; what is compared lies below 4 kHz, so that a copy at a low rate is found
 _HOP, _WINDOW = 800, 1600  # samples at _SR
 _BAND_HZ = (100.0, 3800.0)
@@ -75,6 +75,7 @@ _MOST, _SOME = 0.5, 0.2  # of the energy of one clip, and of the other, lies whe
 
 _Wave = npt.NDArray[np.float32]
 _Found = tuple[bytes, _Wave, tuple[int, int]]  # hash, frames, anchors
+_ARRAYS = ("hashes", "frames", "starts", "anchors")
 _NOTHING = np.zeros((0, N_BANDS), np.float32), (0, 0)
 
 
@@ -92,20 +93,24 @@ class Fingerprints:
         Where each clip's frames begin in `frames`, and the end; a clip without a fingerprint has none.
     anchors : np.ndarray [shape=(n_clips, 2), int64]
         Frames of silence before each clip's own, and its loudest frame, counted from the clip's beginning.
+    channel : int >= 1 or None
+        Of the recordings, what was heard; None: the mean of their channels.
     """
 
     hashes: npt.NDArray[np.uint8]
     frames: npt.NDArray[np.float16]
     starts: npt.NDArray[np.int64]
     anchors: npt.NDArray[np.int64]
+    channel: int | None = None
 
     def __len__(self) -> int:
         return len(self.hashes)
 
     def to_bytes(self) -> bytes:
         """Return all of it as a safetensors file."""
-        arrays = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return safetensors.numpy.save({**arrays, "schema": np.array([_SCHEMA])})
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        about = {"schema": np.array([_SCHEMA]), "channel": np.array([self.channel or 0])}
+        return safetensors.numpy.save({**arrays, **about})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Fingerprints":
@@ -120,18 +125,21 @@ class Fingerprints:
             arrays = safetensors.numpy.load(data)
         except safetensors.SafetensorError as error:
             raise DataError(f"these {len(data)} bytes are no fingerprints: {error}") from error
-        names = {field.name for field in dataclasses.fields(cls)}
-        if set(arrays) != {*names, "schema"} or arrays.pop("schema").tolist() != [_SCHEMA]:
+        if set(arrays) != {*_ARRAYS, "schema", "channel"} or arrays.pop("schema").tolist() != [_SCHEMA]:
             raise DataError(f"these {len(data)} bytes are no fingerprints of schema {_SCHEMA}")
-        return cls(**arrays)
+        return cls(channel=int(arrays.pop("channel")[0]) or None, **arrays)
 
 
-def fingerprints(dataset: Dataset, *, jobs: int | None = None, progress: bool | None = None) -> Fingerprints:
+def fingerprints(
+    dataset: Dataset, *, channel: int | None = None, jobs: int | None = None, progress: bool | None = None
+) -> Fingerprints:
     """Return the hash and the fingerprint of each clip; a file with several clips is decoded once.
 
     Parameters
     ----------
     dataset : Dataset
+    channel : int >= 1 or None
+        What is heard of recordings with several; None: their mean.
     jobs : int > 0
         Files decoded at a time, by threads. Default: the number of CPU cores.
     progress : bool
@@ -153,7 +161,7 @@ def fingerprints(dataset: Dataset, *, jobs: int | None = None, progress: bool | 
     def of_file(path: str) -> list[_Found] | str:
         try:
             sr = info(dataset.root / path).sr
-            waveform = load(dataset.root / path, sr=sr)
+            waveform = load(dataset.root / path, sr=sr, channel=channel)
         except DataError as error:
             return str(error)
         parts = (_part(dataset.clips[i], waveform, sr) for i in clips_in[path])
@@ -181,6 +189,7 @@ def fingerprints(dataset: Dataset, *, jobs: int | None = None, progress: bool | 
         frames=np.concatenate([_NOTHING[0], *frames]).astype(np.float16),
         starts=np.cumsum([0, *map(len, frames)]),
         anchors=np.array(anchors, dtype=np.int64).reshape(-1, 2),
+        channel=channel,
     )
 
 
@@ -273,11 +282,11 @@ def overlap_correlation(products: Any, shared: tuple[Any, Any], whole: tuple[Any
     return np.where(enough, products / np.sqrt(np.maximum(shared[0] * shared[1], _TINY)), -1)
 
 
-def compared_waveform(dataset: Dataset, clip: int) -> _Wave:
+def compared_waveform(dataset: Dataset, clip: int, *, channel: int | None = None) -> _Wave:
     """Return what `waveform_similarity` compares of a clip, read from its file again."""
     path = dataset.root / dataset.clips[clip].path
     sr = info(path).sr
-    return narrow_waveform(_part(dataset.clips[clip], load(path, sr=sr), sr), sr)
+    return narrow_waveform(_part(dataset.clips[clip], load(path, sr=sr, channel=channel), sr), sr)
 
 
 def _part(clip: Clip, waveform: _Wave, sr: int) -> _Wave:

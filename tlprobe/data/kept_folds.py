@@ -24,10 +24,10 @@ __all__ = ["keep_folds"]
 
 _log = logging.getLogger(__name__)
 
-_COLUMNS = ("path", "start_s", "fold")
+_COLUMNS = ("path", "start_s", "end_s", "fold")
 _OF_THE_DEAL = ("dataset", "data_seed", "n_folds", "label_regex", "path_column", "label_column", "group_column")
 
-_Key = tuple[str, str]  # path, and the start of the part or nothing
+_Key = tuple[str, float | None, float | None]  # path, and where the part starts and ends
 
 
 def keep_folds(dataset: Dataset, options: DataOptions) -> Dataset:
@@ -38,9 +38,9 @@ def keep_folds(dataset: Dataset, options: DataOptions) -> Dataset:
     dataset : Dataset
         As it was read, before clips are left out or cut into windows.
     options : DataOptions
-        With `folds_file`, the folds in that file count, or are written to it. Without, folds that were dealt are
-        compared with those that were dealt before for the same place and options; clips that would change fold are
-        told in a warning.
+        With `folds_file`, the folds in that file count; where it is missing, those that were dealt are written to it.
+        Without, folds that were dealt are compared with those that were dealt before for the same place and options;
+        clips that would change fold are told in a warning, and clips that came without moving any are remembered.
 
     Raises
     ------
@@ -53,35 +53,40 @@ def keep_folds(dataset: Dataset, options: DataOptions) -> Dataset:
     """
     if options.folds_file is not None:
         file = Path(options.folds_file)
-        if file.exists():
-            return _with_folds(dataset, file)
-        if not dataset.dealt:
-            raise ParameterError(f"folds_file={options.folds_file} is missing, and {dataset.name} has folds of its own")
-        write_atomic(file, _text(dataset))
-        return dataset
+        if not file.exists():
+            if not dataset.dealt:
+                raise ParameterError(
+                    f"folds_file={options.folds_file} is missing, and {dataset.name} has folds of its own"
+                )
+            write_atomic(file, _text(_folds(dataset)))
+        return _with_folds(dataset, file)
     if not dataset.dealt:
         return dataset
     how = {name: getattr(options, name) for name in _OF_THE_DEAL}
     place = {"root": os.path.realpath(dataset.root), "name": dataset.name, **how}
     stored = cache_root() / "folds" / f"{hashlib.sha256(json.dumps(place).encode()).hexdigest()[:32]}.csv"
     mark = stored.with_suffix(".sha256")
-    text = _text(dataset)
+    text = _text(_folds(dataset))
     digest = hashlib.sha256(text.encode()).hexdigest()
     if not stored.exists():
         write_atomic(stored, text)
         write_atomic(mark, digest)
     elif not mark.exists() or mark.read_bytes() != digest.encode():
-        _tell(dataset, stored)
+        before = _compare(dataset, stored)
+        if before is not None:
+            write_atomic(stored, _text(before | _folds(dataset)))  # those that went may come back
+            write_atomic(mark, digest)
     return dataset
 
 
-def _tell(dataset: Dataset, stored: Path) -> None:
+def _compare(dataset: Dataset, stored: Path) -> dict[_Key, int] | None:
+    """Tell of clips that moved to other folds; return the former folds where none did."""
     try:
         before = _read(stored)
     except DataError as error:
         _log.warning("%s is not used: %s; delete it", stored, error)
-        return
-    now = {_key(clip): clip.fold for clip in dataset.clips}
+        return None
+    now = _folds(dataset)
     n_moved = sum(before[key] != fold for key, fold in now.items() if key in before)
     if n_moved:
         _log.warning(
@@ -95,13 +100,15 @@ def _tell(dataset: Dataset, stored: Path) -> None:
             len(before.keys() - now.keys()),
             stored,
         )
+        return None
+    return before
 
 
 def _with_folds(dataset: Dataset, file: Path) -> Dataset:
     folds = _read(file)
     keys = [_key(clip) for clip in dataset.clips]
-    errors = [f"{quoted(path)}{_part(start)} has no fold" for path, start in keys if (path, start) not in folds]
-    errors += [f"{quoted(path)}{_part(start)} is no clip" for path, start in folds.keys() - set(keys)]
+    errors = [f"{_named(key)} has no fold" for key in keys if key not in folds]
+    errors += [f"{_named(key)} is no clip" for key in folds.keys() - set(keys)]
     if errors:
         raise DataError(f"{file} is not of {dataset.name}: {list_errors(sorted(errors), what='clips')}")
     if len(set(folds.values())) < 2:
@@ -121,13 +128,18 @@ def _with_folds(dataset: Dataset, file: Path) -> Dataset:
 def _read(file: Path) -> dict[_Key, int]:
     folds: dict[_Key, int] = {}
     errors: list[str] = []
-    for line, row in read_csv_table(file, needed=_COLUMNS):
+    for line, row in read_csv_table(file, needed=("path", "fold"), keep_blanks=("path",)):
         fold = fold_of(row["fold"])
-        key = (row["path"], row["start_s"])
+        try:
+            start_s, end_s = (float(row[name]) if row.get(name) else None for name in ("start_s", "end_s"))
+        except ValueError as error:
+            errors.append(f"line {line}: {error}")
+            continue
+        key = (row["path"], start_s, end_s)
         if fold is None:
             errors.append(f"line {line}: fold {quoted(row['fold'])} is no whole number from 1 on")
         elif key in folds:
-            errors.append(f"line {line}: {quoted(row['path'])} was already given")
+            errors.append(f"line {line}: {_named(key)} was already given")
         else:
             folds[key] = fold
     if errors:
@@ -135,17 +147,23 @@ def _read(file: Path) -> dict[_Key, int]:
     return folds
 
 
-def _text(dataset: Dataset) -> str:
+def _folds(dataset: Dataset) -> dict[_Key, int]:
+    return {_key(clip): clip.fold for clip in dataset.clips}
+
+
+def _text(folds: dict[_Key, int]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    writer.writerows((*_key(clip), clip.fold) for clip in dataset.clips)
+    writer.writerows((*key, fold) for key, fold in folds.items())
     return text.getvalue()
 
 
 def _key(clip: Clip) -> _Key:
-    return clip.path, "" if clip.start_s is None else repr(clip.start_s)
+    return clip.path, clip.start_s, clip.end_s
 
 
-def _part(start: str) -> str:
-    return f" from {start} s" if start else ""
+def _named(key: _Key) -> str:
+    path, start_s, end_s = key
+    start = "" if start_s is None else f" from {start_s:g} s"
+    return f"{quoted(path)}{start}" + ("" if end_s is None else f" to {end_s:g} s")

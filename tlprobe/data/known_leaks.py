@@ -24,13 +24,15 @@ _log = logging.getLogger(__name__)
 _SCHEMA = 1  # raise it when the same data set would have other leaks
 
 
-def known_leaks(dataset: Dataset, *, jobs: int | None = None, progress: bool | None = None) -> tuple[Leak, ...]:
+def known_leaks(
+    dataset: Dataset, *, channel: int | None = None, jobs: int | None = None, progress: bool | None = None
+) -> tuple[Leak, ...]:
     """Return the leaks of a data set, see `tlprobe.data.leaks.find_leaks`; each file is heard the first time alone.
 
     Parameters
     ----------
     dataset : Dataset
-    jobs, progress
+    channel, jobs, progress
         As `tlprobe.data.fingerprint.fingerprints` takes them.
 
     Raises
@@ -40,18 +42,21 @@ def known_leaks(dataset: Dataset, *, jobs: int | None = None, progress: bool | N
     ResourceError
         If the cache cannot be written.
     """
-    heard = {"schema": _SCHEMA, "files": dataset.file_hashes, "parts": parts_of(dataset)}
+    heard = {"schema": _SCHEMA, "files": dataset.file_hashes, "parts": parts_of(dataset), "channel": channel}
     split = [(clip.fold, clip.group) for clip in dataset.clips]
     file = cache_root() / "leaks" / f"{_key({**heard, 'split': split})}.json"
     stored = _read(file)
     if stored is not None:
         return stored
-    leaks = find_leaks(dataset, fingerprints=_fingerprints(dataset, _key(heard), jobs=jobs, progress=progress))
+    prints = _fingerprints(dataset, _key(heard), channel=channel, jobs=jobs, progress=progress)
+    leaks = find_leaks(dataset, fingerprints=prints)
     write_atomic(file, json.dumps([[leak.kind, leak.clips, leak.folds] for leak in leaks]))
     return leaks
 
 
-def known_copies(dataset: Dataset, *, jobs: int | None = None, progress: bool | None = None) -> tuple[Leak, ...]:
+def known_copies(
+    dataset: Dataset, *, channel: int | None = None, jobs: int | None = None, progress: bool | None = None
+) -> tuple[Leak, ...]:
     """Return clips with equal samples and near copies of each other, whatever their folds and sources.
 
     Parameters and errors as in `known_leaks`; `Leak.folds` counts the clips and says nothing of the split.
@@ -59,17 +64,20 @@ def known_copies(dataset: Dataset, *, jobs: int | None = None, progress: bool | 
     alone = tuple(
         dataclasses.replace(clip, fold=number, group=str(number)) for number, clip in enumerate(dataset.clips, start=1)
     )
-    return known_leaks(dataclasses.replace(dataset, clips=alone, scored_folds=None), jobs=jobs, progress=progress)
+    apart = dataclasses.replace(dataset, clips=alone, scored_folds=None)
+    return known_leaks(apart, channel=channel, jobs=jobs, progress=progress)
 
 
-def _fingerprints(dataset: Dataset, key: str, *, jobs: int | None, progress: bool | None) -> Fingerprints:
+def _fingerprints(
+    dataset: Dataset, key: str, *, channel: int | None, jobs: int | None, progress: bool | None
+) -> Fingerprints:
     file = cache_root() / "fingerprints" / f"{key}.safetensors"
     if file.is_file():
         try:
             return Fingerprints.from_bytes(file.read_bytes())
         except (DataError, OSError) as error:
             _log.warning("%s is not used: %s", file, error)
-    found = fingerprints(dataset, jobs=jobs, progress=progress)
+    found = fingerprints(dataset, channel=channel, jobs=jobs, progress=progress)
     write_atomic(file, found.to_bytes())
     return found
 

@@ -66,7 +66,8 @@ def near_copies(
             parent[i] = i = parent[parent[i]]
         return i
 
-    waveform = functools.lru_cache(_WAVEFORMS)(functools.partial(compared_waveform, dataset))
+    heard = functools.partial(compared_waveform, dataset, channel=prints.channel)
+    waveform = functools.lru_cache(_WAVEFORMS)(heard)
     for a, b in _similar_pairs(prints, firsts):
         keep = np.ones(len(a), bool)
         for only in (only_fold, only_group):

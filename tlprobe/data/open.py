@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tlprobe.audio.load import UNCHECKED_FORMATS, is_utf8
+from tlprobe.audio.load import UNCHECKED_FORMATS, AudioInfo, is_utf8
 from tlprobe.audio.settings import ImageSettings
-from tlprobe.data.dataset import Dataset
+from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.data.esc50 import META, read_esc50
 from tlprobe.data.facts import headers, unusable
 from tlprobe.data.folder import read_folder
@@ -28,11 +28,13 @@ __all__ = ["CLIP_S_MAX", "COLUMNS_PER_S", "default_settings", "open_dataset"]
 
 _log = logging.getLogger(__name__)
 
+_OF_ANY_CLIPS = {"data_seed", "allow_leaks", "on_error"}  # options that also go with the built-in ones
+
 CLIP_S_MAX = 30.0  # seconds; the longest default, GTZAN's
 COLUMNS_PER_S = 50  # the paper's 250 columns for 5 s and 1500 for 30 s
 
 
-def open_dataset(path: Path | None, options: DataOptions | None = None) -> Dataset:
+def open_dataset(path: Path | None, options: DataOptions | None = None, *, channel: int | None = None) -> Dataset:
     """Read a data set, whatever its layout.
 
     Parameters
@@ -41,6 +43,8 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
         A data set's folder, or a table of clips. None is the synthetic set.
     options : DataOptions, optional
         How it is read; default: as its layout says.
+    channel : int >= 1, optional
+        What recordings must have for ``on_error="skip"`` to keep them, see `ImageOptions`.
 
     Returns
     -------
@@ -57,8 +61,9 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     """
     options = options or DataOptions()
     if path is None:
-        if options.dataset is not None:
-            raise ParameterError(f"dataset={options.dataset!r} needs its folder; the built-in clips are another set")
+        if foreign := sorted(options.given().keys() - _OF_ANY_CLIPS):
+            said = ", ".join(f"{name}={getattr(options, name)!r}" for name in foreign)
+            raise ParameterError(f"{said} needs the folder of a data set; the built-in clips are another set")
         from tlprobe.data.synthetic import synthetic_dataset  # here: it brings scipy.signal, two seconds of import
 
         return synthetic_dataset(seed=options.data_seed)
@@ -67,7 +72,7 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     except OSError as error:
         raise DataError(f"{error.filename or path} cannot be read: {error.strerror or error}") from error
     if options.on_error == "skip":
-        dataset = _without_unusable(dataset)
+        dataset = _without_unusable(dataset, channel=channel)
     if options.window_s is not None:
         names = list(dict.fromkeys(clip.path for clip in dataset.clips))
         lengths = {name: header.duration_s for name, header in zip(names, headers(dataset.root, names), strict=True)}
@@ -81,9 +86,15 @@ def open_dataset(path: Path | None, options: DataOptions | None = None) -> Datas
     return dataclasses.replace(dataset, note="; ".join(filter(None, (dataset.note, note))))
 
 
-def _without_unusable(dataset: Dataset) -> Dataset:
+def _without_unusable(dataset: Dataset, *, channel: int | None) -> Dataset:
     """Leave out clips whose recordings cannot be used, and say which."""
-    reasons = unusable(dataset.root, list(dict.fromkeys(clip.path for clip in dataset.clips)))
+    names = list(dict.fromkeys(clip.path for clip in dataset.clips))
+    reasons = unusable(dataset.root, names)
+    if channel is not None:
+        sound = [name for name in names if name not in reasons]
+        for name, header in zip(sound, headers(dataset.root, sound), strict=True):
+            if header.n_channels < channel:
+                reasons[name] = f"{dataset.root / name} has no channel {channel}; it has {header.n_channels}"
     if not reasons:
         return dataset
     kept = tuple(clip for clip in dataset.clips if clip.path not in reasons)
@@ -106,6 +117,8 @@ def _read(path: Path, options: DataOptions) -> Dataset:
     layout = options.dataset or _layout_of(path, options)
     if options.data_split is not None and layout != "gtzan":
         raise ParameterError(f"data_split={options.data_split!r} is of gtzan alone, and {path} is {layout}")
+    if options.label_regex is not None and layout != "named":
+        raise ParameterError(f"label_regex is of dataset named alone, and {path} is {layout}")
     if layout == "table":
         columns = {name: getattr(options, name) for name in COLUMNS}
         return read_table(path, **columns, n_folds=options.n_folds, seed=options.data_seed)
@@ -117,8 +130,6 @@ def _read(path: Path, options: DataOptions) -> Dataset:
         if options.label_regex is None:
             raise ParameterError("dataset named needs label_regex, which says what is the label in a file's name")
         return read_named(path, label_regex=options.label_regex, n_folds=options.n_folds, seed=options.data_seed)
-    if options.label_regex is not None:
-        raise ParameterError(f"label_regex is of dataset named alone, and this is {layout}")
     if layout in ("esc50", "esc10"):
         _require(path, META, layout)
         return read_esc50(path, esc10=layout == "esc10")
@@ -161,8 +172,9 @@ def default_settings(dataset: Dataset, options: ImageOptions | None = None) -> I
     ----------
     dataset : Dataset
     options : ImageOptions, optional
-        What is given. Of the rest, what `Dataset.usual` has is taken; then the commonest rate, the higher one of two
-        equally common; the longest clip, at most 30 s; 50 columns a second.
+        What is given. Of the rest, what `Dataset.usual` has is taken, but for the length and width where clips are
+        parts of their files; then the commonest rate, the higher one of two equally common; the longest clip or part,
+        at most 30 s; 50 columns a second.
 
     Returns
     -------
@@ -176,6 +188,8 @@ def default_settings(dataset: Dataset, options: ImageOptions | None = None) -> I
         If a given value is impossible.
     """
     given, usual = options or ImageOptions(), dataset.usual
+    if any(clip.start_s is not None or clip.end_s is not None for clip in dataset.clips):
+        usual = dataclasses.replace(usual, clip_s=None, width=None)  # which are of whole files
     sr = usual.sr if given.sr is None else given.sr
     clip_s = usual.clip_s if given.clip_s is None else given.clip_s
     width = given.width
@@ -186,7 +200,8 @@ def default_settings(dataset: Dataset, options: ImageOptions | None = None) -> I
         if sr is None:
             sr = max(Counter(header.sr for header in found).items(), key=lambda item: (item[1], item[0]))[0]
         if clip_s is None:
-            clip_s = min(max(header.duration_s for header in found), CLIP_S_MAX)
+            lengths = (_length_s(clip, header) for clip, header in zip(dataset.clips, found, strict=True))
+            clip_s = min(max(lengths), CLIP_S_MAX)
     if width is None:
         width = max(1, round(COLUMNS_PER_S * clip_s)) if 0 < clip_s < float("inf") else 1
     more = {name: getattr(given, name) for name in ("short", "channel", "features")}
@@ -195,3 +210,8 @@ def default_settings(dataset: Dataset, options: ImageOptions | None = None) -> I
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, e['loc']))}={e['input']!r}: {e['msg'].lower()}" for e in error.errors())
         raise ParameterError("; ".join(problems)) from error
+
+
+def _length_s(clip: Clip, header: AudioInfo) -> float:
+    end_s = header.duration_s if clip.end_s is None else min(clip.end_s, header.duration_s)
+    return round(end_s - (clip.start_s or 0.0), 6)  # a window from 2.4 to 3.6 s is 1.2 s long

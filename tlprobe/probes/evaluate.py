@@ -26,6 +26,8 @@ __all__ = ["evaluate", "predictions_of"]
 
 _log = logging.getLogger(__name__)
 
+_OF_ANY_LAYOUT = ("data_seed", "n_folds", "window_s", "allow_leaks", "on_error")
+
 
 def evaluate(
     ckpt: Path | str | Run,
@@ -145,20 +147,32 @@ def _open(
     if data is None or (not isinstance(ckpt, Run) and Path(ckpt).is_file()):
         return open_checkpoint(ckpt, data=data, options=options, progress=progress), None
     run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
-    options_of_run = run.source.options
-    if options_of_run.folds_file is not None and not Path(options_of_run.folds_file).exists():
-        options_of_run = dataclasses.replace(options_of_run, folds_file=None)  # who only reads writes no folds
-    try:
-        dataset = open_dataset(Path(data), options_of_run)
-    except (ParameterError, DataError) as error:  # another layout, which the run's subset, split or columns are not of
-        if isinstance(error, DataError) and options_of_run.folds_file is None:  # nor are the folds of its clips
-            raise
-        names = ("data_seed", "n_folds", "window_s", "allow_leaks", "on_error")
-        kept = {name: getattr(options_of_run, name) for name in names}
-        dataset = open_dataset(Path(data), DataOptions(**kept))
+    dataset = _open_other(Path(data), run)
     if dataset.content_hash == run.source.hash:
         return open_checkpoint(run, data=data, progress=progress), None
     return open_checkpoint(run, progress=progress), dataset
+
+
+def _open_other(path: Path, run: Run) -> Dataset:
+    """Open a data set as a run's own; else without its folds, which may be of other clips; else as another layout.
+
+    Dropped options are told. Where nothing helps, the error is the one of the run's own layout.
+    """
+    given = run.source.options_now
+    own_layout = dataclasses.replace(given, folds_file=None)
+    any_layout = DataOptions(**{name: getattr(given, name) for name in _OF_ANY_LAYOUT})
+    wrong: DataError | ParameterError | None = None
+    for options in dict.fromkeys((given, own_layout, any_layout)):
+        try:
+            dataset = open_dataset(path, options, channel=run.config.image.channel)
+        except (DataError, ParameterError) as error:
+            wrong = error if options in (given, own_layout) or wrong is None else wrong
+            continue
+        if dropped := sorted(given.given().keys() - options.given().keys()):
+            _log.warning("%s is read without %s of %s: %s", path, ", ".join(dropped), run.name, wrong)
+        return dataset
+    assert wrong is not None  # one was tried at least
+    raise wrong
 
 
 def _n_seen(dataset: Dataset, checkpoint: Checkpoint) -> int:

@@ -65,7 +65,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         a pretrained start that one, so that the difference is what pretraining gives, with its sign turned. Of a
         network that is shown other features than the study's first, it names these too. ``n_leaked`` counts the
         cell's held-out clips that share a sound with the training part.
-        ``params`` say what all runs share: ``folds``, ``seeds``, ``recipe``, ``image``, ``block_names``.
+        ``params`` say what all runs share: ``folds``, ``seeds``, ``recipe``, ``image`` (its features where all runs
+        have the same), ``block_names``. Of several splits, the provenance has all names and hashes, and the greatest
+        numbers of clips and folds.
 
     Raises
     ------
@@ -120,6 +122,9 @@ def cells(plan: Plan, *, trials: Path) -> Record:
             rows[number] |= {"ci_low": low, "ci_high": high}
     _compare(table, rows, several, groups)
     config = plan.trials[0].config
+    image = config.image.model_dump(mode="json")
+    if len({cell.view.features for cell in table}) > 1:
+        del image["features"]
     params = {
         "rules": list(RULES),
         "n_trials": len(plan.trials),
@@ -127,7 +132,7 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         "inner_fold": plan.study.inner_fold,
         "seeds": sorted({trial.config.seed for trial in plan.trials}),
         "recipe": config.recipe.model_dump(mode="json"),
-        "image": config.image.model_dump(mode="json"),
+        "image": image,
         "block_names": {network: list(names) for network, names in plan.block_names.items()},
     }
     return Record("cells", params, rows, provenance(data=about))
@@ -161,9 +166,11 @@ def _read(
         source = {**run.source.describe()}
         sources += [source] if source not in sources else []
         n_leaked[name] = leaked[source["hash"], run.config.fold] = run.record.rows[0]["n_leaked"]
-    splits = " / ".join(dict.fromkeys(str(source["split"]) for source in sources))
-    n_clips = max(source["n_clips"] for source in sources)
-    about = sources[0] | {"split": splits, "n_clips": n_clips, "n_leaked": sum(leaked.values())}
+    about: dict[str, Any] = {
+        name: " / ".join(dict.fromkeys(str(source[name]) for source in sources)) for name in ("name", "hash", "split")
+    }
+    about |= {name: max(source[name] for source in sources) for name in ("n_clips", "n_folds", "n_skipped")}
+    about["n_leaked"] = sum(leaked.values())
     return scores, n_leaked, group_of, about
 
 

@@ -193,8 +193,11 @@ _RESULTS = (
 
 def _definition(study: Study) -> dict[str, Any]:
     """Return what a study is; where its files lie and what runs it is no part of that."""
-    names = {"inits": [Path(init).name for init in study.inits], "recipe": Path(study.recipe).name}
-    return study.model_dump(mode="json", exclude={"engine", "data"}) | names
+    definition = study.model_dump(mode="json", exclude={"engine", "data"})
+    definition |= {"inits": [Path(init).name for init in study.inits], "recipe": Path(study.recipe).name}
+    if (folds_file := study.data_options.folds_file) is not None:
+        definition["data_options"]["folds_file"] = Path(folds_file).name
+    return definition
 
 
 def _require_same(out: Path, study: Study) -> None:

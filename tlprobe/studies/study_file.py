@@ -166,7 +166,8 @@ class Study(BaseModel):
     sr, clip_s, width, short, channel
         As in `tlprobe.train.material.FitOptions`.
     networks, inits, folds, seeds, features, data_splits, treatments
-        The grid. ``folds`` may be ``"all"``: of each split its own. A split of None is the data set's first.
+        The grid. ``folds`` may be ``"all"``: of each split its own. A split of None is the data set's first,
+        and alone.
     recipe : str
         A named recipe, or a file's path.
     changes : dict
@@ -222,6 +223,13 @@ class Study(BaseModel):
         for features in self.features:
             check_features(recipe, features, short=self.short)
         return self
+
+    @field_validator("data_splits")
+    @classmethod
+    def _the_first_split_is_named(cls, value: tuple[str | None, ...]) -> tuple[str | None, ...]:
+        if None in value and len(value) > 1:
+            raise ValueError("null is the data set's first split; beside others it must be named")
+        return value
 
     @model_validator(mode="after")
     def _splits_are_in_one_place(self) -> "Study":

@@ -105,7 +105,8 @@ def cells_table(record: Record) -> Table:
     header = [*(name.replace("_", " ") for name in shown), *header]
     if "data_split" in shown:  # whose leaks are not the same
         header.append("leaked clips")
-        rows = [[*texts, str(row["n_leaked"])] for texts, row in zip(rows, record.rows, strict=True)]
+        n_leaked = (MISSING if row["n_leaked"] is None else str(row["n_leaked"]) for row in record.rows)
+        rows = [[*texts, n] for texts, n in zip(rows, n_leaked, strict=True)]
     return Table(header=header, rows=rows, note=f"{about_data(record)}. {_NOTE}", n_names=3 + len(shown))
 
 

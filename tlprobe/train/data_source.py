@@ -45,8 +45,16 @@ class DataSource:
             "n_skipped": self.n_skipped,
         }
 
-    def open(self, path: Path | None = None) -> Dataset:
-        """Open the data set again, from `path` where it has moved.
+    @property
+    def options_now(self) -> DataOptions:
+        """How it is read again: as before, but who only reads writes no file of folds where it is gone."""
+        folds_file = self.options.folds_file
+        if folds_file is None or Path(folds_file).exists():
+            return self.options
+        return dataclasses.replace(self.options, folds_file=None)
+
+    def open(self, path: Path | None = None, *, channel: int | None = None) -> Dataset:
+        """Open the data set again, from `path` where it has moved, with its recordings' `channel`.
 
         Raises
         ------
@@ -56,10 +64,7 @@ class DataSource:
         where = path if path is not None else (Path(self.path) if self.path is not None else None)
         if where is not None and not where.exists():
             raise DataError(f"the run's data set {self.name} is not at {where} any more; say where with --data")
-        options = self.options
-        if options.folds_file is not None and not Path(options.folds_file).exists():
-            options = dataclasses.replace(options, folds_file=None)  # nothing is written: the hash says if they agree
-        dataset = open_dataset(where, options)
+        dataset = open_dataset(where, self.options_now, channel=channel)
         if dataset.content_hash != self.hash:
             raise DataError(
                 f"{where or dataset.name} holds other clips than the run was trained on "

@@ -198,13 +198,13 @@ def reload_material(
     DataError
         If it is gone or holds other clips.
     """
-    dataset = run.source.open(Path(data) if data is not None else None)
     settings, recipe = run.config.image, run.config.recipe
+    dataset = run.source.open(Path(data) if data is not None else None, channel=settings.channel)
     images = load_images(dataset, settings, progress=progress)
     if not to_train:
         return Material(dataset=dataset, source=run.source, settings=settings, images=images)
     variants = _variants(dataset, settings, recipe, source=run.source, progress=progress)
-    leaks = known_leaks(dataset, progress=progress)
+    leaks = known_leaks(dataset, channel=settings.channel, progress=progress)
     return Material(
         dataset=dataset, source=run.source, settings=settings, images=images, variants=variants, leaks=leaks
     )
@@ -257,7 +257,7 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
     dataset, settings, source = found.dataset, found.config.image, found.source
     images = load_images(dataset, settings, progress=progress)
     variants = _variants(dataset, settings, found.config.recipe, source=source, progress=progress)
-    leaks = known_leaks(dataset, progress=progress)
+    leaks = known_leaks(dataset, channel=settings.channel, progress=progress)
     material = Material(
         dataset=dataset, source=source, settings=settings, images=images, variants=variants, leaks=leaks
     )
@@ -268,7 +268,7 @@ def _open(options: FitOptions) -> tuple[Dataset, DataSource, ImageSettings]:
     """Open a data set, without computing its images."""
     path = Path(options.data) if options.data is not None else None
     how = narrowed(options, DataOptions)
-    dataset = open_dataset(path, how)
+    dataset = open_dataset(path, how, channel=options.channel)
     if dataset.note:
         _log.info("%s: %s", dataset.name, dataset.note)
     settings = default_settings(dataset, narrowed(options, ImageOptions))
