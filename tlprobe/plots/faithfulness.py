@@ -1,8 +1,9 @@
 """Is an attribution any good: insertion and deletion curves of each ranking, and what the checks gave.
 
 Left, the probability of the explained class as patches are put back (solid) or taken away (dashed), the mean over
-clips. Right, above: the rank correlation of the map with energy and edges, and with maps from other baselines; below:
-with the map of the network that has forgotten its head, then block after block. Bars: 95 % intervals over recordings.
+clips. Right, above: the rank correlation of the map with energy and edges, between its channels, and with maps from
+other baselines; below: with the map of the network that has forgotten its head, then block after block. Bars: 95 %
+intervals over recordings.
 """
 
 import textwrap
@@ -67,7 +68,8 @@ def _draw_curves(record: Record, *, ax: Axes) -> Axes:
 
 
 def _draw_correlations(record: Record, *, ax: Axes) -> None:
-    rows = [*_rows(record, "rank correlation"), *_rows(record, "agreement")]
+    of_channels = [{**row, "ranking": f"map, {row['ranking']}"} for row in _rows(record, "channels")]
+    rows = [*_rows(record, "rank correlation"), *of_channels, *_rows(record, "agreement")]
     for place, row in enumerate(reversed(rows)):
         _point(ax, place, row, horizontal=True)
     names = [row["ranking"].replace("attribution and ", "map and ").replace("silence and", "map from") for row in rows]
@@ -100,9 +102,12 @@ def _point(ax: Axes, place: int, row: dict[str, Any], *, horizontal: bool) -> No
 def _note(record: Record) -> str:
     params = record.params
     n = len(params["clips"])
+    steps, tolerance = params.get("steps", [params["n_steps"]]), params.get("tolerance", 0.01)
+    taken = " to ".join(map(str, dict.fromkeys((min(steps), max(steps)))))
+    n_reached = sum(gap <= tolerance for gap in params["gaps"])
     text = (
         f"{n} held-out clips, fold {params['fold']}: {params['chosen']}. Integrated gradients of the predicted class "
-        f"from silence, {params['n_steps']} steps; patches of 8 rows x 10 columns, replaced by silence. Bars: 95 % "
-        "over recordings."
+        f"from silence, {taken} steps; completeness gap at most {100 * tolerance:g} % in {n_reached} of {n} clips. "
+        "Patches of 8 rows x 10 columns, replaced by silence. Bars: 95 % over recordings."
     )
     return textwrap.fill(text, 125)

@@ -1,12 +1,14 @@
 """Faithfulness: is an attribution any good, and does it say more than "look where it is loud"?
 
-Integrated Gradients from silence are compared, clip by clip, with rankings that know nothing of the network: energy,
-edges of the spectrogram, chance. Measures: insertion and deletion curves over patches, infidelity in its scale-free
-form, sensitivity, agreement between baselines, and whether the map changes when the network forgets. See
-`tlprobe.probes.attribution` for each of them and its source.
+Integrated Gradients from silence are compared, clip by clip, with their absolute values (where the network looks,
+whether it speaks for the class or against it) and with rankings that know nothing of the network: energy, edges of the
+spectrogram, chance. Measures: insertion and deletion curves over patches, infidelity in its scale-free form, and beyond
+the number of patches gone; whether the channels agree; sensitivity, agreement between baselines, and whether the map
+changes when the network forgets. See `tlprobe.probes.attribution` for each of them and its source.
 """
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ from tlprobe.numerics.seeds import derive_seed
 from tlprobe.probes.attribution.baselines import BASELINES, baselines_of
 from tlprobe.probes.attribution.choose import Chosen, choose
 from tlprobe.probes.attribution.curves import N_POINTS, area, insertion_and_deletion
-from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained
+from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained, unexplained_beyond_number
 from tlprobe.probes.attribution.memory import batch_within
 from tlprobe.probes.attribution.nulls import NULLS, null_maps, rank_correlation
 from tlprobe.probes.attribution.patches import patch_sums
@@ -35,12 +37,16 @@ from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
 from tlprobe.train.run import Run
 
-__all__ = ["IG", "MEASURES", "faithfulness"]
+__all__ = ["IG", "IG_ABSOLUTE", "MEASURES", "faithfulness"]
 
 IG = "integrated gradients"
-MEASURES = ("insertion", "deletion", "infidelity")
-"""Of each ranking; large, small and small where it is good."""
+IG_ABSOLUTE = "integrated gradients, absolute"
+MEASURES = ("insertion", "deletion", "infidelity", "infidelity beyond number")
+"""Of each ranking; the first is large where it is good, the others are small."""
 
+_TOLERANCE = 0.01  # completeness gap that a clip's steps are to reach
+_MAX_STEPS = 128  # a clip that needs more is kept as it is, and counted
+_CHECK_STEPS = 32  # at most, of the many maps that a clip's own is compared with
 _N_CHANGES = 100  # random removals, for the infidelity of a clip
 _N_MOVES = 2  # small changes of a clip, for its sensitivity
 _RADIUS = 0.02  # of them, in standard deviations of the network's input
@@ -51,7 +57,7 @@ def faithfulness(
     *,
     n_clips: int = 50,
     rule: str = "typical",
-    n_steps: int = 64,
+    n_steps: int | None = None,
     checks: bool = True,
     memory_gb: float | None = None,
     seed: int = 0,
@@ -70,8 +76,9 @@ def faithfulness(
         Held-out clips, of two sources at least.
     rule : str
         Which, see `tlprobe.probes.attribution.choose`.
-    n_steps : int > 0
-        Of each path; ``params["gaps"]`` says how far each clip's attributions miss their sum.
+    n_steps : int > 0, optional
+        Of each path. Default: what a completeness gap of 1 % needs, at most 128. ``params["steps"]`` and ``["gaps"]``
+        tell each clip's, ``["n_not_reached"]`` how many clips stay above 1 %.
     checks : bool
         Also sensitivity, agreement between baselines and the randomisation check, which take most of the time.
     memory_gb, seed, data, options, device, progress
@@ -80,12 +87,14 @@ def faithfulness(
     Returns
     -------
     record : Record
-        Rows of three kinds. ``measure`` insertion, deletion or infidelity, all in [0, 1]: one a ``ranking``, with the
-        ``mean`` over clips, its 95 % bootstrap interval over source recordings ``low``, ``high``, ``n``, and the paired
+        Rows of several kinds. ``measure`` one of `MEASURES`, all in [0, 1]: one a ``ranking``, with the ``mean`` over
+        clips, its 95 % bootstrap interval over source recordings ``low``, ``high``, ``n``, and the paired
         ``difference`` of Integrated Gradients to the ranking with interval and ``p_value`` (sign flips by recording).
         ``measure`` rank correlation: of the absolute map with energy and edges, and of energy with edges, value by
-        value. With `checks`: ``sensitivity``; ``agreement``, the rank correlation of the map with that from another
-        baseline; ``randomisation``, with that of the network that has forgotten its head, ..., its stem.
+        value; ``channels``: of the absolute maps of two channels, where these have windows of their own. With
+        `checks`: ``sensitivity``, with each clip's own number of steps; ``agreement``, the rank correlation of the
+        map with that from another baseline; ``randomisation``, with that of the network that has forgotten its head,
+        ..., its stem. These other maps have 32 steps, or `n_steps` if that is less, and so an error of their own.
         Arrays ``insertion`` and ``deletion`` ``(n_rankings, n_clips, N_POINTS)``, with ``params["rankings"]``.
 
     Raises
@@ -93,7 +102,7 @@ def faithfulness(
     CheckpointError, DataError, ParameterError, ResourceError
         If the checkpoint or an argument cannot be used, or one image does not fit into the memory.
     """
-    if n_clips < 2 or n_steps < 1:
+    if n_clips < 2 or (n_steps is not None and n_steps < 1):
         raise ParameterError(f"n_clips={n_clips}, n_steps={n_steps}; at least 2 and 1 are needed")
     where = resolve_device(device)
     checkpoint = open_checkpoint(ckpt, data=data, options=options, progress=progress)
@@ -106,21 +115,23 @@ def faithfulness(
     columns = logits_of(model, x, batch=batch).argmax(dim=1).tolist()
     start = baselines_of("silence", chosen.images, checkpoint=checkpoint).to(where)
 
-    def explain(network: Any, images: torch.Tensor, of: Sequence[int], begin: torch.Tensor = start) -> Explained:
-        return integrated_gradients(network, images, baselines=begin, columns=of, n_steps=n_steps, batch=batch)
+    def explain(
+        network: Any, images: torch.Tensor, of: Sequence[int], begin: torch.Tensor = start, steps: int | None = n_steps
+    ) -> Explained:
+        limits: dict[str, Any] = {"tolerance": _TOLERANCE, "n_steps": steps, "max_steps": _MAX_STEPS, "batch": batch}
+        return integrated_gradients(network, images, baselines=begin, columns=of, **limits)
 
     bar = _bar(progress)
-    found, gaps = _one_by_one(x, columns, functools.partial(explain, model), bar("integrated gradients"))
-    maps = _maps(chosen, checkpoint, found, seed=seed)
+    found = _one_by_one(x, columns, functools.partial(explain, model), bar("integrated gradients"))
+    maps = _maps(chosen, checkpoint, found.attributions, seed=seed)
     arrays, values = _rankings(model, x, start[0, 0], maps, columns, chosen, batch=batch, seed=seed, bar=bar)
     rows = _compared(values, chosen.groups)
-    sizes = np.abs(found.sum(axis=1, dtype=np.float64))
-    pairs = {
-        ("attribution", "energy"): [rank_correlation(a, b) for a, b in zip(sizes, maps["energy"], strict=True)],
-        ("attribution", "edges"): [rank_correlation(a, b) for a, b in zip(sizes, maps["edges"], strict=True)],
-        ("energy", "edges"): [rank_correlation(a, b) for a, b in zip(maps["energy"], maps["edges"], strict=True)],
-    }
-    rows += [_row("rank correlation", f"{a} and {b}", value, chosen.groups) for (a, b), value in pairs.items()]
+    shown = {"attribution": maps[IG_ABSOLUTE], "energy": maps["energy"], "edges": maps["edges"]}
+    rows += _correlated("rank correlation", shown, chosen.groups)
+    windows = [f"{window} ms" for window, _ in checkpoint.material.settings.windows_ms]
+    channels = np.abs(found.attributions).swapaxes(0, 1)
+    of_window = dict(zip(windows, channels, strict=False))  # with one window, the other two channels are its copies
+    rows += _correlated("channels", of_window, chosen.groups)
     if checks:
         rows += _checks(checkpoint, model, x, columns, chosen, found, explain=explain, seed=seed, bar=bar)
     params = {
@@ -130,10 +141,14 @@ def faithfulness(
         "fold": checkpoint.fold,
         "epochs": checkpoint.epochs,
         "n_steps": n_steps,
+        "max_steps": _MAX_STEPS,
+        "tolerance": _TOLERANCE,
         "n_changes": _N_CHANGES,
         "sensitivity": {"radius": _RADIUS, "n": _N_MOVES},
         "target": "predicted",
-        "gaps": gaps,
+        "gaps": found.gap.tolist(),
+        "steps": found.n_steps.tolist(),
+        "n_not_reached": int((found.gap > _TOLERANCE).sum()),
         "clips": chosen.names,
         "labels": chosen.labels,
         "groups": chosen.groups,
@@ -160,10 +175,10 @@ def _one_by_one(
     columns: Sequence[int],
     explain: Callable[[torch.Tensor, Sequence[int]], Explained],
     shown: Callable[[Iterable[Any]], Iterable[Any]],
-) -> tuple[npt.NDArray[np.float32], list[float]]:
-    """Return the attributions of some clips and their completeness gaps, a few at a time."""
+) -> Explained:
+    """Return the attributions of some clips, made a few at a time."""
     parts = [explain(x[part], [columns[i] for i in part]) for part in shown(_parts(len(x)))]
-    return np.concatenate([part.attributions for part in parts]), [float(gap) for part in parts for gap in part.gap]
+    return Explained(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
 def _parts(n: int) -> list[npt.NDArray[np.int64]]:
@@ -176,7 +191,8 @@ def _maps(
     """Return what ranks the patches: a map (n, n_mels, width) each."""
     silence = silence_image(checkpoint.material.settings)
     nulls = null_maps(chosen.images, silence, names=chosen.names, seed=seed)
-    return {IG: found.sum(axis=1, dtype=np.float64), **{name: nulls[name] for name in NULLS}}
+    signed = found.sum(axis=1, dtype=np.float64)
+    return {IG: signed, IG_ABSOLUTE: np.abs(signed), **{name: nulls[name] for name in NULLS}}
 
 
 def _rankings(
@@ -204,6 +220,8 @@ def _rankings(
             values["insertion"][name].append(area(both[0]))
             values["deletion"][name].append(area(both[1]))
             values["infidelity"][name].append(unexplained(scores[name][i], gone, lost))
+            beyond = unexplained_beyond_number(scores[name][i], gone, lost)
+            values["infidelity beyond number"][name].append(beyond)
     arrays = {"insertion": curves[0].astype(np.float32), "deletion": curves[1].astype(np.float32)}
     return arrays, values
 
@@ -218,6 +236,15 @@ def _compared(values: Mapping[str, Mapping[str, list[float]]], groups: Sequence[
                 row |= {"difference": found.estimate, "difference_low": found.low, "difference_high": found.high}
                 row |= {"p_value": found.p_value}
             rows.append(row)
+    return rows
+
+
+def _correlated(measure: str, maps: Mapping[str, npt.NDArray[Any]], groups: Sequence[str]) -> list[dict[str, Any]]:
+    """Return a row for each two kinds of maps: their rank correlation, clip by clip."""
+    rows = []
+    for (a, first), (b, second) in itertools.combinations(maps.items(), 2):
+        series = [rank_correlation(one, other) for one, other in zip(first, second, strict=True)]
+        rows.append(_row(measure, f"{a} and {b}", series, groups))
     return rows
 
 
@@ -240,7 +267,7 @@ def _checks(
     x: torch.Tensor,
     columns: Sequence[int],
     chosen: Chosen,
-    found: npt.NDArray[np.float32],
+    found: Explained,
     *,
     explain: Callable[..., Explained],
     seed: int,
@@ -249,15 +276,16 @@ def _checks(
     """Return the rows of sensitivity, agreement between baselines, and randomisation."""
     moved = []
     for i in bar("sensitivity")(range(len(x))):
-        own = [columns[i]]
 
-        def map_of(image: torch.Tensor, of: Sequence[int] = own) -> npt.NDArray[np.float32]:
-            return explain(model, image, of).attributions
+        def map_of(image: torch.Tensor, i: int = i) -> npt.NDArray[np.float32]:
+            own = int(found.n_steps[i])  # other steps would have another error, which is no sensitivity
+            return explain(model, image, [columns[i]], steps=own).attributions
 
         drawn = derive_seed(seed, "moves", chosen.names[i]) % 2**63
-        moved.append(sensitivity(map_of, x[i], found[i], radius=_RADIUS, n=_N_MOVES, seed=drawn))
+        moved.append(sensitivity(map_of, x[i], found.attributions[i], radius=_RADIUS, n=_N_MOVES, seed=drawn))
     rows = [_row("sensitivity", IG, moved, chosen.groups)]
-    sizes = np.abs(found.sum(axis=1, dtype=np.float64))
+    short = functools.partial(explain, steps=min(_CHECK_STEPS, int(found.n_steps.min())))
+    sizes = np.abs(found.attributions.sum(axis=1, dtype=np.float64))
 
     def agreement(other: npt.NDArray[np.float32]) -> list[float]:
         pairs = zip(sizes, np.abs(other.sum(axis=1, dtype=np.float64)), strict=True)
@@ -268,11 +296,11 @@ def _checks(
         parts = []
         for part in bar(f"from {name}")(_parts(len(x))):
             begin = starts if starts.shape[1] == 1 else starts[:, part]
-            parts.append(explain(model, x[part], [columns[i] for i in part], begin).attributions)
+            parts.append(short(model, x[part], [columns[i] for i in part], begin).attributions)
         rows.append(_row("agreement", f"silence and {name}", agreement(np.concatenate(parts)), chosen.groups))
     shape = checkpoint.material.image_shape
     random = build(checkpoint.backbone, n_classes=len(checkpoint.classes), seed=seed + 1, image_shape=shape)
     for name, network in forgetting(model, random.to(x.device)):
-        other, _ = _one_by_one(x, columns, functools.partial(explain, network), bar(f"random: {name}"))
-        rows.append(_row("randomisation", name, agreement(other), chosen.groups))
+        other = _one_by_one(x, columns, functools.partial(short, network), bar(f"random: {name}"))
+        rows.append(_row("randomisation", name, agreement(other.attributions), chosen.groups))
     return rows

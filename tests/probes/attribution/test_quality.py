@@ -12,7 +12,7 @@ from torch import nn
 
 from tlprobe.backbones.registry import build
 from tlprobe.probes.attribution.curves import N_POINTS, area, insertion_and_deletion
-from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained
+from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained, unexplained_beyond_number
 from tlprobe.probes.attribution.nulls import edge_map, energy_map, null_maps, rank_correlation
 from tlprobe.probes.attribution.patches import PATCH, patch_numbers, patch_sums, without
 from tlprobe.probes.attribution.path import integrated_gradients
@@ -100,8 +100,9 @@ def test_a_linear_network_is_explained_whatever_the_scale(clip, baseline, scores
     gone, lost = changes(Linear(), clip, baseline, column=0, n=50, rng=rng, batch=16)
     np.testing.assert_allclose(gone @ scores, lost, atol=1e-4)
     assert 0.05 < gone.mean() < 0.6
-    for factor in (1.0, -3.0, 1e-3):
+    for factor in (1.0, 3.0, 1e-3):
         assert unexplained(factor * scores, gone, lost) < 1e-6
+    assert unexplained(-scores, gone, lost) == 1
     assert unexplained(np.random.default_rng(1).permutation(scores), gone, lost) > 0.05
 
 
@@ -114,7 +115,7 @@ def test_what_is_unexplained_is_a_share(scores, lost):
         said, y = gone @ np.array(scores), np.array(lost)
         said, y = said / np.abs(said).max(), y / np.abs(y).max()
         if said @ said > 1e-12 and y @ y > 1e-12:
-            factor = np.linalg.lstsq(said[:, None], y, rcond=None)[0][0]
+            factor = max(np.linalg.lstsq(said[:, None], y, rcond=None)[0][0], 0)
             assert value == pytest.approx(np.square(factor * said - y).sum() / (y @ y), abs=1e-6)
 
 
@@ -122,6 +123,63 @@ def test_nothing_said_and_nothing_lost():
     gone = np.eye(3, dtype=bool)
     assert unexplained([0, 0, 0], gone, [1.0, 2.0, 0.0]) == 1.0
     assert unexplained([1, 2, 3], gone, [0.0, 0.0, 0.0]) == 0.0
+
+
+PAIRS = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [1, 0, 1], [0, 1, 1]], bool)  # one gone, then two
+
+
+def test_what_the_number_does_not_explain_by_hand():
+    # Said, less its mean at one gone and at two: (1, 0, -1, 1, 0, -1); lost: (0, 0, 0, 1, 0, -1). cos^2 = 4 / (4 * 2).
+    lost = [5, 5, 5, 9, 8, 7]
+    assert unexplained_beyond_number([3, 2, 1], PAIRS, lost) == pytest.approx(0.5)
+    assert unexplained_beyond_number([1, 2, 3], PAIRS, lost) == 1  # the contrary explains nothing
+    assert unexplained_beyond_number([1, 3, 1], PAIRS, lost) == pytest.approx(1)  # (-2, 4, -2, 2, -4, 2) / 3: cos is 0
+
+
+def test_it_is_the_textbooks_partial_correlation():
+    gone = np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 1, 1]], bool)
+    said, lost, number = [1, 2, 3, 6], [0, 0, -1, 0], [1, 1, 2, 3]
+    (_, ab, ac), (_, _, bc), _ = np.corrcoef([said, lost, number])
+    r = (ab - ac * bc) / np.sqrt((1 - ac**2) * (1 - bc**2))
+    assert 0.3 < r < 0.95
+    assert unexplained_beyond_number([1, 2, 3], gone, lost) == pytest.approx(1 - r**2)
+
+
+@pytest.mark.parametrize("score", [1.0, 0.1, -7.3, 1e-9, 1e9, 0.0])
+def test_equal_scores_explain_nothing_beyond_the_number(score):
+    rng = np.random.default_rng(3)
+    gone = rng.random((100, 400)) < rng.uniform(0.05, 0.6, size=(100, 1))
+    lost = gone @ rng.random(400)
+    assert unexplained_beyond_number(np.full(400, score), gone, lost) == 1.0
+    if score > 0:
+        assert unexplained(np.full(400, score), gone, lost) < 0.01  # though they seem to explain nearly all
+
+
+def test_the_true_effects_explain_all_whatever_is_added_to_them():
+    rng = np.random.default_rng(4)
+    gone, effects = rng.random((100, 50)) < rng.uniform(0.05, 0.6, size=(100, 1)), rng.normal(size=50)
+    for scores in (effects, 3 * effects, 1e-6 * effects, effects + 5):
+        assert unexplained_beyond_number(scores, gone, gone @ effects) < 1e-10
+    assert unexplained_beyond_number(-2 * effects - 1, gone, gone @ effects) == 1
+    other = rng.normal(size=50)
+    value = unexplained_beyond_number(other, gone, gone @ effects)
+    assert 0.5 < value < 1
+    for scores in (3 * other, 1e-6 * other, other + 5, 0.1 * other - 1):
+        assert unexplained_beyond_number(scores, gone, gone @ effects) == pytest.approx(value, abs=1e-9)
+
+
+def test_nothing_lost_beyond_the_number_comes_first():
+    rng = np.random.default_rng(5)
+    gone = rng.random((100, 50)) < 0.4
+    for lost in (0.1 * gone.sum(axis=1) + 0.3, np.full(100, 0.1), np.zeros(100)):
+        for scores in (rng.normal(size=50), np.full(50, 0.1), np.zeros(50)):
+            assert unexplained_beyond_number(scores, gone, lost) == 0.0
+    assert unexplained_beyond_number([1.0, 2.0], [[True, False]] * 3, [1.0, 2.0, 4.0]) == 1.0  # always the same gone
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3), st.lists(st.floats(-1e6, 1e6), min_size=6, max_size=6))
+def test_what_is_unexplained_beyond_the_number_is_a_share(scores, lost):
+    assert 0 <= unexplained_beyond_number(scores, PAIRS, lost) <= 1
 
 
 def test_sensitivity_by_hand():

@@ -3,6 +3,8 @@
 Infidelity: patches are taken away at random; what the answer loses should be the sum of what they are said to give.
 The usual measure depends on the scale of a map, which a ranking has none of, so that each map is first given the factor
 that suits it best: what is left is the share of the answer's changes that the map does not explain, in [0, 1].
+The more patches are gone, the more is lost, and the more any positive map says is lost: such maps explain most of it,
+whatever they show. So the share is also taken of what neither owes to the number of patches that are gone.
 Sensitivity: how much the map changes when the clip does, imperceptibly.
 Reference: Yeh et al. 2019, On the (In)fidelity and Sensitivity of Explanations, https://arxiv.org/abs/1901.09392.
 """
@@ -14,10 +16,11 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
+from tlprobe.numerics.resampling import ROUNDING
 from tlprobe.probes.attribution.patches import patch_numbers, without
 from tlprobe.probes.attribution.path import logits_of
 
-__all__ = ["changes", "sensitivity", "unexplained"]
+__all__ = ["changes", "sensitivity", "unexplained", "unexplained_beyond_number"]
 
 _SHARES = (0.05, 0.6)  # of the patches that are taken away, drawn uniformly: from hardly any to more than half
 
@@ -68,8 +71,8 @@ def unexplained(scores: npt.ArrayLike, gone: npt.ArrayLike, lost: npt.ArrayLike)
     Returns
     -------
     infidelity : float in [0, 1]
-        min over c of sum (c * said - lost)^2 / sum lost^2, said being the sum of the scores that are gone; 1 where
-        nothing is said, 0 where nothing is lost.
+        min over c >= 0 of sum (c * said - lost)^2 / sum lost^2, said being the sum of the scores that are gone; 1
+        where nothing is said, 0 where nothing is lost.
 
     Examples
     --------
@@ -79,13 +82,54 @@ def unexplained(scores: npt.ArrayLike, gone: npt.ArrayLike, lost: npt.ArrayLike)
     1.0
     """
     said = np.asarray(gone, np.float64) @ np.asarray(scores, np.float64)
-    y = np.asarray(lost, np.float64)
-    if not y.any():
+    return _share_left(said, np.asarray(lost, np.float64))
+
+
+def unexplained_beyond_number(scores: npt.ArrayLike, gone: npt.ArrayLike, lost: npt.ArrayLike) -> float:
+    """Return the share of the answer's changes that patch scores do not explain beyond the number of patches gone.
+
+    Parameters
+    ----------
+    scores, gone, lost
+        As in `unexplained`.
+
+    Returns
+    -------
+    infidelity : float in [0, 1]
+        1 - r^2, r being the correlation of what is said with what is lost after the least-squares line over the number
+        of patches gone is taken from both, 0 at least. 0 where that line is all that is lost, whatever is said; else 1
+        where it is all that is said, as by equal scores.
+
+    Examples
+    --------
+    >>> gone = [[True, False, False], [False, True, False], [False, False, True], [True, True, True]]
+    >>> round(unexplained_beyond_number([5.0, 6.0, 7.0], gone, [1.0, 2.0, 3.0, 6.0]), 12)
+    0.0
+    >>> unexplained_beyond_number([2.0, 2.0, 2.0], gone, [1.0, 2.0, 3.0, 6.0])
+    1.0
+    """
+    removed = np.asarray(gone, np.float64)
+    n_gone = removed.sum(axis=1)
+    said = _beyond_line(removed @ np.asarray(scores, np.float64), n_gone)
+    return _share_left(said, _beyond_line(np.asarray(lost, np.float64), n_gone))
+
+
+def _beyond_line(y: npt.NDArray[np.float64], x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the residuals of y over x by least squares, all 0 where they are but rounding."""
+    line = np.stack([np.ones_like(x), x], axis=1)
+    left = y - line @ np.linalg.lstsq(line, y, rcond=None)[0]
+    return left if np.abs(left).max() > ROUNDING * np.abs(y).max() else np.zeros_like(y)
+
+
+def _share_left(said: npt.NDArray[np.float64], lost: npt.NDArray[np.float64]) -> float:
+    """Return 1 - cos^2 of two vectors: 0 where nothing is lost, else 1 where nothing, or the contrary, is said."""
+    if not lost.any():
         return 0.0
     if not said.any():
         return 1.0
-    said, y = said / np.abs(said).max(), y / np.abs(y).max()  # squares of tiny numbers would be 0
-    return float(np.clip(1 - (said @ y) ** 2 / ((said @ said) * (y @ y)), 0, 1))
+    said, lost = said / np.abs(said).max(), lost / np.abs(lost).max()  # squares of tiny numbers would be 0
+    agreed = max(float(said @ lost), 0.0)
+    return float(np.clip(1 - agreed**2 / ((said @ said) * (lost @ lost)), 0, 1))
 
 
 def sensitivity(

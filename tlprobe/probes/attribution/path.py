@@ -61,6 +61,7 @@ def integrated_gradients(
     columns: Sequence[int],
     tolerance: float = 0.01,
     n_steps: int | None = None,
+    max_steps: int | None = None,
     batch: int = 32,
     on_clip: Callable[[], object] = lambda: None,
 ) -> Explained:
@@ -77,9 +78,11 @@ def integrated_gradients(
     columns : sequence of int [length n]
         Whose logit.
     tolerance : float > 0
-        The gap to be reached: 32 steps are doubled until it is, or there are 1000. The best result is kept.
+        The gap to be reached: 32 steps are doubled until it is, or there are `max_steps`. The best result is kept.
     n_steps : int > 0, optional
         This many steps instead, whatever the gap.
+    max_steps : int > 0, optional
+        Default: `MAX_STEPS`, 1000.
     batch : int > 0
         Images in the network at a time.
     on_clip : callable
@@ -96,8 +99,10 @@ def integrated_gradients(
     CheckpointError
         If the network's answer to a clip or a baseline is not finite.
     """
-    if tolerance <= 0 or batch < 1 or (n_steps is not None and n_steps < 1):
-        raise ParameterError(f"tolerance={tolerance}, batch={batch}, n_steps={n_steps}: all must be positive")
+    most = MAX_STEPS if max_steps is None else max_steps
+    if tolerance <= 0 or min(batch, most) < 1 or (n_steps is not None and n_steps < 1):
+        given = f"tolerance={tolerance}, batch={batch}, n_steps={n_steps}, max_steps={most}"
+        raise ParameterError(f"{given}: all must be positive")
     n = len(x)
     x = x.contiguous(memory_format=torch.channels_last)  # a fifth faster on a CPU, and the paths keep it
     own = torch.as_tensor(columns, device=x.device)
@@ -110,7 +115,7 @@ def integrated_gradients(
     gap, absolute = np.full(n, np.inf), np.zeros(n, bool)
     taken = np.zeros(n, np.int64)
     pending = np.arange(n)
-    steps = _FIRST_STEPS if n_steps is None else n_steps
+    steps = min(_FIRST_STEPS, most) if n_steps is None else n_steps
     while len(pending):
         for chunk in np.array_split(pending, -(-len(pending) // min(_TOGETHER, batch))):
             found = _with_steps(model, x, baselines, own, chunk, n_steps=steps, batch=batch)
@@ -119,12 +124,12 @@ def integrated_gradients(
                 missed, is_absolute = completeness_gap(total, logit[index] - logit_baseline[index])
                 if missed < gap[index]:
                     best[index], gap[index], absolute[index], taken[index] = attribution, missed, is_absolute, steps
-                if n_steps is not None or gap[index] <= tolerance or steps == MAX_STEPS:
+                if n_steps is not None or gap[index] <= tolerance or steps == most:
                     on_clip()
-        if n_steps is not None or steps == MAX_STEPS:
+        if n_steps is not None or steps == most:
             break
         pending = pending[gap[pending] > tolerance]
-        steps = min(2 * steps, MAX_STEPS)
+        steps = min(2 * steps, most)
     return Explained(best, logit, logit_baseline, gap, absolute, taken)
 
 
