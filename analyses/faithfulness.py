@@ -21,15 +21,13 @@ from tlprobe import faithfulness
 from tlprobe.cli.analysis import Analysis, Outcome, run_analysis
 from tlprobe.errors import ParameterError
 
-N_STEPS = 32  # of each path; a third of the time of the checks is the network that forgets
-
 
 def analyse(asked: Analysis) -> Outcome:
     """Measure the attributions of the predicted class of a clip a class."""
     runs = asked.runs("full")
     if len(runs) != 1:
         raise ParameterError(f"one figure shows one network; the study has {len(runs)} fully fine-tuned ones")
-    found = faithfulness(runs[0], n_steps=N_STEPS, data=asked.data, device=asked.device, progress=asked.progress)
+    found = faithfulness(runs[0], data=asked.data, device=asked.device, progress=asked.progress)
     return Outcome(found)
 
 

@@ -336,7 +336,31 @@ def test_attributions_are_heard_and_measured(cli, fails, small_run, tiny_data, t
     assert len(list((tmp_path / "heard" / "sounds").glob("*.wav"))) == 4
     code, out, err = cli("faithfulness", *asked, "--choose", "drawn", "--no-checks", "--out", "measured")
     assert (code, err) == (0, "")
-    measures = [line.split()[0] for line in out.splitlines()[:12]]
-    assert measures == ["insertion"] * 4 + ["deletion"] * 4 + ["infidelity"] * 4
+    measures = [line.split()[0] for line in out.splitlines()[:20]]
+    assert measures == ["insertion"] * 5 + ["deletion"] * 5 + ["infidelity"] * 10
     check(tmp_path / "measured", "faithfulness", tiny_data)
     fails(2, ["attribute", *asked, "--baseline", "zero"], "baseline='zero'", "silence, mean, blurred, shuffled, all")
+
+
+def test_methods_and_runs_beside_each_other(cli, fails, small_run, tmp_path):
+    asked = ["--n-clips", 2, "--n-steps", 2, "--tolerance", 100, "--device", "cpu", "-q"]
+    methods = ["--method", "integrated-gradients", "--method", "grad-cam", "--block", "block1"]
+    pages = ["--channels", "--waveform", "--contact-sheet"]
+    code, out, err = cli("attribute", "--ckpt", small_run.path, *asked, *methods, *pages, "--out", "one")
+    assert (code, err) == (0, "")
+    assert "grad-cam at block1" in out
+    assert (tmp_path / "one" / "contact_sheet.pdf").is_file()
+    places = (tmp_path / "one" / "shortcuts.csv").read_text().splitlines()
+    assert places[0].startswith("run,way,label,n,padding,padding_area,above,")
+    assert len(places) == 1 + 2 * 3  # two ways, each all clips and two classes
+    both = ["--ckpt", small_run.path, "--ckpt", small_run.path]
+    code, out, _ = cli("attribute", *both, *asked, "--out", "two")
+    assert code == 0
+    assert len(json.loads((tmp_path / "two" / "record.json").read_text())["rows"]) == 4
+    fails(2, ["attribute", *both, "--method", "lime"], "method='lime'", "choose from integrated-gradients, gradient-x")
+    file = small_run.path / "weights.safetensors"
+    fails(
+        2,
+        ["attribute", "--ckpt", file, "--ckpt", file, "--backbone", "timm/test_efficientnet"],
+        "a weight file comes alone",
+    )

@@ -193,7 +193,10 @@ def weight_distance(inits=("imagenet", "random"), *, runs=1):
     return Record("weight_distance", {"blocks": blocks}, rows, {})
 
 
-def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0, features="log-mel3"):
+def attribute(
+    n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0, features="log-mel3", ways=None, channels=()
+):
+    """`ways`: of each way to explain the columns that tell it from others."""
     rng = np.random.default_rng(0)
     floor = math.log(1e-6)
     top = 2595 * math.log10(1 + sr / 2 / 700)
@@ -216,10 +219,15 @@ def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0, f
             "probability": 0.98 - 0.11 * k % 0.9,
             "gap": 0.0123 * (k + 1),
             "gap_absolute": k == 1,
-            "array_index": k,
+            **{"run": "run", "method": "integrated-gradients", "baseline": "silence", "block": None, **way},
+            "array_index": number * n + k,
         }
+        for number, way in enumerate(ways or [{}])
         for k in range(n)
     ]
+    n_ways = len(ways or [{}])
+    spectrogram = np.concatenate([spectrogram] * n_ways)
+    attribution = np.concatenate([attribution * (1 + number) for number in range(n_ways)])
     image = {"sr": sr, "clip_s": clip_s, "features": features, "n_mels": n_mels, "width": width}
     params = {
         "image": image,
@@ -227,9 +235,10 @@ def attribute(n=4, *, names=None, width=100, n_mels=128, sr=16000, clip_s=5.0, f
         "silence": floor,
         "baseline": "silence",
         "n_steps": 50,
+        "channels": list(channels),
     }
     arrays = {"spectrogram": spectrogram.astype("f4"), "attribution": attribution.astype("f4")}
-    return Record("attribute", {**params, "method": "integrated_gradients"}, rows, {}, arrays)
+    return Record("attribute", params, rows, {}, arrays)
 
 
 def evaluate(n_classes=10, *, names=None, n_each=8, labelled=True):

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from tlprobe.plots.attribute import MAX_ROWS, draw
+from tlprobe.plots.attribute import MAX_ROWS, draw, height_in
+from tlprobe.plots.attribute_ways import MAX_CLIPS, MAX_WAYS
 
 
 @pytest.fixture
@@ -17,13 +18,49 @@ def images(axes):
     return [ax.images[0] for ax in axes]
 
 
-def test_left_the_first_channel_right_the_sum(figure, fake):
+def test_the_first_channel_the_sum_and_both(figure, fake):
     record = fake.attribute(3)
     axes = draw(record, figure=figure)
-    assert len(axes) == 6
-    for row, (left, right) in enumerate(zip(axes[::2], axes[1::2], strict=True)):
+    assert len(axes) == 9
+    for row, (left, middle, right) in enumerate(zip(axes[::3], axes[1::3], axes[2::3], strict=True)):
+        total = record.arrays["attribution"][row].sum(axis=0)
         np.testing.assert_array_equal(left.images[0].get_array(), record.arrays["spectrogram"][row, 0])
-        np.testing.assert_allclose(right.images[0].get_array(), record.arrays["attribution"][row].sum(axis=0))
+        np.testing.assert_allclose(middle.images[0].get_array(), total)
+        below, above = right.images
+        np.testing.assert_array_equal(below.get_array(), record.arrays["spectrogram"][row, 0])
+        colours, limit = above.get_array(), middle.images[0].get_clim()[1]
+        assert colours.shape == (*total.shape, 4)
+        assert (colours[..., 3][np.abs(total) < 0.1 * limit] == 0).all()  # nothing hides what is below
+        strong = np.abs(total) > 0.9 * limit
+        assert (colours[..., 3][strong] > 0.9).all()
+        assert ((colours[..., 0] > colours[..., 2]) == (total > 0))[strong].all()  # red for the class, blue against
+
+
+def test_each_channel_beside_the_sum(figure, fake):
+    record = fake.attribute(2, channels=("25 ms", "50 ms", "100 ms"))
+    axes = draw(record, figure=figure)
+    assert len(axes) == 10
+    for row in range(2):
+        for channel, ax in enumerate(axes[5 * row + 2 : 5 * row + 5]):
+            np.testing.assert_allclose(ax.images[0].get_array(), record.arrays["attribution"][row, channel])
+            assert ax.images[0].get_clim() == axes[1].images[0].get_clim()
+    assert [ax.get_xlabel() for ax in axes[-3:]] == ["time (s)\n25 ms", "time (s)\n50 ms", "time (s)\n100 ms"]
+
+
+def test_waveforms_above_their_spectrograms(figure, fake):
+    record = fake.attribute(2)
+    plain = height_in(record)
+    record.arrays["peaks"] = np.array([[[-k] * 100, [k] * 100] for k in (0.2, 0.5)])
+    axes = draw(record, figure=figure)
+    assert height_in(record) > plain
+    strips = [ax for ax in figure.axes if ax.collections and not ax.axison]
+    assert [ax.get_ylim() for ax in strips] == [(-0.2, 0.2), (-0.5, 0.5)]
+    assert [ax.get_title(loc="left") for ax in strips] == ["true: dog", "true: rooster"]
+    assert axes[0].get_title(loc="left") == ""
+    figure.draw_without_rendering()
+    for strip, ax in zip(strips, axes[::3], strict=True):
+        assert strip.get_position().y0 >= ax.get_position().y1
+        assert strip.get_position().x0 == pytest.approx(ax.get_position().x0, abs=1e-3)
 
 
 def test_rows_find_their_arrays_by_index(figure, fake):
@@ -35,7 +72,7 @@ def test_rows_find_their_arrays_by_index(figure, fake):
 def test_one_scale_for_all_rows_symmetric_and_from_silence(figure, fake):
     record = fake.attribute(3)
     axes = draw(record, figure=figure)
-    left, right = ({image.get_clim() for image in images(side)} for side in (axes[::2], axes[1::2]))
+    left, right = ({image.get_clim() for image in images(side)} for side in (axes[::3], axes[1::3]))
     assert len(left) == len(right) == 1
     assert left.pop() == pytest.approx((math.log(1e-6), record.arrays["spectrogram"][:, 0].max()))
     low, high = right.pop()
@@ -49,7 +86,7 @@ def test_axes_are_seconds_and_hertz(figure, fake):
     record = fake.attribute(2, clip_s=5.0, width=100)
     axes = draw(record, figure=figure)
     assert axes[0].get_xlim() == (0, 5)
-    assert axes[2].get_xlabel() == "time (s)"
+    assert axes[3].get_xlabel() == "time (s)"
     assert axes[0].get_ylabel() == "Hz"
     labels = {tick.get_text(): y for tick, y in zip(axes[0].get_yticklabels(), axes[0].get_yticks(), strict=True)}
     assert list(labels) == ["250", "1000", "4000"]
@@ -79,8 +116,8 @@ def test_rows_of_mfccs_are_coefficients_on_a_scale_of_both_signs(figure, fake):
     record.arrays["spectrogram"][:] = np.linspace(-3, 3, 100)
     record.arrays["spectrogram"][:, :, 0] = -156.0  # the level does not set the scale
     axes = draw(record, figure=figure)
-    assert {ax.get_ylabel() for ax in axes[::2]} == {"coefficient"}
-    for image in images(axes[::2]):
+    assert {ax.get_ylabel() for ax in axes[::3]} == {"coefficient"}
+    for image in images(axes[::3]):
         assert image.get_clim() == pytest.approx((-3, 3))
     texts = [text.get_text() for ax in figure.axes for text in ax.get_xticklabels()]
     assert not any("silence" in text for text in texts)
@@ -91,8 +128,8 @@ def test_text_names_class_prediction_and_gap(figure, fake):
     axes = draw(fake.attribute(3), figure=figure)
     assert axes[0].get_title(loc="left") == "true: dog"
     assert axes[1].get_title(loc="left") == "predicted: dog (0.98), gap 1.2 %"
-    assert axes[3].get_title(loc="left").endswith("gap 0.025*")
-    assert axes[5].get_title(loc="left").startswith("predicted: rain")
+    assert axes[4].get_title(loc="left").endswith("gap 0.025*")
+    assert axes[7].get_title(loc="left").startswith("predicted: rain")
     assert "* absolute" in figure.get_supxlabel()
 
 
@@ -109,7 +146,7 @@ def test_a_clip_without_label_is_named_by_its_file_and_a_given_target_is_said(fi
 
 def test_many_clips_the_figure_says_how_many_it_shows(figure, fake):
     axes = draw(fake.attribute(MAX_ROWS + 2, width=40, n_mels=32), figure=figure)
-    assert len(axes) == 2 * MAX_ROWS
+    assert len(axes) == 3 * MAX_ROWS
     assert f"{MAX_ROWS} of {MAX_ROWS + 2} clips" in figure.get_supxlabel()
 
 
@@ -126,3 +163,51 @@ def test_zero_attributions_and_no_params(figure, fake):
 def test_nothing_to_draw_is_said(figure, fake, change):
     (ax,) = draw(dataclasses.replace(fake.attribute(1), **change), figure=figure)
     assert [text.get_text() for text in ax.texts] == ["no attributions in this record"]
+
+
+RUNS = [
+    {"run": "a", "init": "imagenet", "treatment": "full", "blocks": ""},
+    {"run": "b", "init": "random", "treatment": "random", "blocks": ""},
+    {"run": "c", "init": "imagenet", "treatment": "freeze", "blocks": "stem block1 block2"},
+]
+
+
+def test_networks_are_rows_of_one_scale(figure, fake):
+    record = fake.attribute(3, ways=RUNS)
+    axes = np.array(draw(record, figure=figure)).reshape(4, 3)
+    for way in range(3):
+        for clip in range(3):
+            shown = axes[1 + way, clip].images[0].get_array()
+            np.testing.assert_allclose(shown, record.arrays["attribution"][3 * way + clip].sum(axis=0))
+    assert len({ax.images[0].get_clim() for ax in axes[1:].flat}) == 1
+    assert [ax.get_ylabel().replace("\n", " ") for ax in axes[1:, 0]] == [
+        "ImageNet init, full", "random init", "ImageNet init, freeze stem to block2",
+    ]  # fmt: skip
+    assert axes[0, 0].get_title(loc="left") == "dog"
+    assert axes[1, 0].get_title(loc="left") == "dog (0.98), gap 1.2 %"
+    figure.draw_without_rendering()
+
+
+def test_methods_have_scales_of_their_own(figure, fake):
+    ways = [{"method": "integrated-gradients"}, {"method": "integrated-gradients", "baseline": "mean"},
+            {"method": "grad-cam", "baseline": None, "block": "block2", "gap": None}]  # fmt: skip
+    record = fake.attribute(2, ways=ways)
+    record.params["refused"] = {"deeplift": "why"}
+    axes = np.array(draw(record, figure=figure)).reshape(4, 2)
+    limits = [{ax.images[0].get_clim() for ax in row} for row in axes[1:]]
+    assert limits[0] == limits[1] != limits[2]
+    assert [ax.get_ylabel().replace("\n", " ") for ax in axes[1:, 0]] == [
+        "integrated gradients from silence", "integrated gradients from mean", "grad-cam at block2",
+    ]  # fmt: skip
+    assert axes[0, 0].get_title(loc="left") == "dog\ndog (0.98)"
+    assert axes[3, 0].get_title(loc="left") == ""
+    assert "Wrong for this network and left out: deeplift." in figure.get_supxlabel()
+
+
+def test_what_does_not_fit_is_said(figure, fake):
+    ways = [{"method": "grad-cam", "block": f"block{k}"} for k in range(MAX_WAYS + 1)]
+    record = fake.attribute(MAX_CLIPS + 1, ways=ways, width=20, n_mels=16)
+    axes = draw(record, figure=figure)
+    assert len(axes) == MAX_CLIPS * (MAX_WAYS + 1)
+    said = f"{MAX_CLIPS} of {MAX_CLIPS + 1} clips, {MAX_WAYS} of {MAX_WAYS + 1} rows of maps"
+    assert said in figure.get_supxlabel().replace("\n", " ")

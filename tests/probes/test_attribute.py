@@ -20,6 +20,8 @@ from tlprobe.probes.attribution import path
 class Linear(nn.Module):
     """Logits are a linear map of the image, divided by its size."""
 
+    block_names = ()
+
     def __init__(self, shape, *, scale=1.0):
         super().__init__()
         self.weight = nn.Parameter(scale * torch.randn(3, *shape, generator=torch.Generator().manual_seed(0)))
@@ -30,6 +32,8 @@ class Linear(nn.Module):
 
 class Smooth(nn.Module):
     """A small convolutional network without kinks."""
+
+    block_names = ()
 
     def __init__(self):
         super().__init__()
@@ -220,3 +224,91 @@ def test_a_silent_clip_has_nothing_to_attribute(explain, tmp_path):
     np.testing.assert_allclose(record.arrays["attribution"], 0, atol=1e-6)
     assert row["gap_absolute"]
     assert row["gap"] < 1e-5  # float32, on logits of up to 20
+
+
+def test_all_methods_beside_each_other_and_those_that_are_wrong_are_told(explain, caplog):
+    record = explain(Smooth(), n_clips=2, method="all", n_steps=4)
+    assert record.params["methods"] == [
+        "integrated-gradients", "gradient-x-input", "smoothgrad", "deeplift", "occlusion",
+    ]  # fmt: skip
+    assert len(record.rows) == 10
+    assert len(record.arrays["attribution"]) == len(record.arrays["spectrogram"]) == 10
+    for row in record.rows:
+        np.testing.assert_array_equal(
+            record.arrays["spectrogram"][row["array_index"]],
+            record.arrays["spectrogram"][record.params["clips"].index(row["clip"])],
+        )
+        assert (row["gap"] is not None) == (row["method"] in ("integrated-gradients", "deeplift"))
+    assert set(record.params["refused"]) == {"guided-backprop"}  # which knows ReLU alone
+    assert "guided-backprop is left out: guided-backprop knows modules of ReLU only" in caplog.text
+
+
+class Kinked(Smooth):
+    """With an activation that is no module: DeepLift and guided backprop would pass it over."""
+
+    block_names = ("stem",)
+
+    def forward(self, x):
+        return super().forward(torch.relu(x))
+
+
+def test_methods_that_are_wrong_are_left_out_of_all_and_refused_alone(explain, caplog):
+    record = explain(Kinked(), n_clips=1, method=["all"], n_steps=4)
+    assert set(record.params["refused"]) == {"deeplift from silence", "guided-backprop", "grad-cam stem"}
+    assert "deeplift from silence is left out: deeplift knows modules of" in caplog.text
+    assert {row["method"] for row in record.rows} == {
+        "integrated-gradients", "gradient-x-input", "smoothgrad", "occlusion",
+    }  # fmt: skip
+    with pytest.raises(ParameterError, match="deeplift knows modules of"):
+        explain(Kinked(), n_clips=1, method="deeplift")
+    with pytest.raises(ParameterError, match="grad-cam needs a block"):
+        explain(Kinked(), n_clips=1, method="grad-cam", block="stem")
+
+
+@pytest.fixture
+def several(monkeypatch, tiny_checkpoint):
+    """Run the probe on several networks on the tiny run's data; `change` alters the last one's checkpoint."""
+
+    def call(*models, change=None, **options):
+        found = {
+            f"run{k}": dataclasses.replace(tiny_checkpoint, _after=model, name=f"run{k}")
+            for k, model in enumerate(models)
+        }
+        if change is not None:
+            last = list(found)[-1]
+            found[last] = change(found[last])
+        monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found[path])
+        return attribute(list(found), device="cpu", progress=False, **options)
+
+    return call
+
+
+def test_networks_beside_each_other_see_the_same_clips(several, explain, tiny_checkpoint):
+    shape = shape_of(tiny_checkpoint)
+    record = several(Linear(shape), Linear(shape, scale=2.0), n_clips=2, n_steps=2, target="low", waveform=True)
+    assert [row["run"] for row in record.rows] == ["run0", "run0", "run1", "run1"]
+    assert record.rows[0]["clip"] == record.rows[2]["clip"]
+    maps = record.arrays["attribution"]
+    np.testing.assert_allclose(maps[2:], 2 * maps[:2], rtol=1e-4, atol=1e-7)
+    alone = explain(Linear(shape), n_clips=2, n_steps=2, target="low")
+    np.testing.assert_array_equal(maps[:2], alone.arrays["attribution"])
+    assert record.arrays["peaks"].shape == (4, 2, shape[2])
+    np.testing.assert_array_equal(record.arrays["peaks"][:2], record.arrays["peaks"][2:])
+    assert np.abs(record.arrays["peaks"]).max() > 0.01
+
+
+def test_networks_that_were_asked_something_else_are_refused(several, tiny_checkpoint):
+    shape = shape_of(tiny_checkpoint)
+
+    def other_images(checkpoint):
+        settings = checkpoint.material.settings.model_copy(update={"features": "log-mel"})
+        return dataclasses.replace(checkpoint, material=dataclasses.replace(checkpoint.material, settings=settings))
+
+    for change, what in ((lambda c: dataclasses.replace(c, fold=2), "fold"), (other_images, "images")):
+        with pytest.raises(ParameterError, match=f"run1 has other {what} than run0"):
+            several(Linear(shape), Linear(shape), change=change, n_clips=1)
+
+
+def test_the_figure_may_show_channels(explain, tiny_checkpoint):
+    record = explain(Linear(shape_of(tiny_checkpoint)), n_clips=1, n_steps=1, channels=True)
+    assert record.params["channels"] == ["25 ms", "50 ms", "100 ms"]

@@ -80,6 +80,7 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.data
     import tlprobe.cli.doctor
     import tlprobe.cli.draw
+    import tlprobe.cli.explain
     import tlprobe.cli.export
     import tlprobe.cli.read
     import tlprobe.cli.similarity

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Ckpt",
+    "Clip",
     "Data",
     "Debug",
     "Device",
+    "MoreClips",
     "MoreRuns",
+    "OneCkpt",
     "Out",
     "Overwrite",
     "Quiet",
@@ -51,6 +54,12 @@ Ckpt = Annotated[
     ),
 ]
 
+OneCkpt = Annotated[
+    Path,
+    typer.Option("--ckpt", help="A run directory, or a weight file with --backbone, --data and --fold."),
+]
+Clip = Annotated[list[Path], typer.Option(help="A recording: a path in the data set, or any file; several may follow.")]
+MoreClips = Annotated[list[Path], typer.Argument(metavar="[CLIP]...", help="Further recordings.", show_default=False)]
 MoreRuns = Annotated[list[Path], typer.Argument(metavar="[RUN]...", help="Further runs.", show_default=False)]
 
 _RECIPE_PANEL: dict[str, tuple[Any, str]] = {

@@ -21,7 +21,7 @@ from tlprobe.plots.strips import draw_strip, strips_of
 from tlprobe.plots.style import DOUBLE_IN, SINGLE_IN, paper_style
 from tlprobe.records import Record
 
-__all__ = ["render", "save_figure", "save_with_record"]
+__all__ = ["render", "save_figure", "save_with_record", "settle"]
 
 _WIDTHS = {"single": SINGLE_IN, "double": DOUBLE_IN}
 
@@ -61,7 +61,7 @@ def render(records: Sequence[Record], *, width: Literal["single", "double"] | No
         grid = GridSpec(len(strips), 1, figure=figure, height_ratios=[strip.height_in for strip in strips])
         for number, strip in enumerate(strips):
             draw_strip(figure, grid[number], strip, records, panels)
-        _settle(figure)
+        settle(figure)
     return figure
 
 
@@ -110,7 +110,7 @@ def _write(figure: Figure, folder: Path, stem: str) -> list[Path]:
     return paths
 
 
-def _settle(figure: Figure) -> None:
+def settle(figure: Figure) -> None:
     """Lay the figure out now, under the paper style, and for good.
 
     The solver of constrained layout walks through sets, so its last digits change from call to call;

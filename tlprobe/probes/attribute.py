@@ -2,54 +2,56 @@
 
 By default Integrated Gradients of a class logit on the image, from silence (the floor of its representation, as the
 network sees it: the number 0 would be loud) to the clip, with as many steps as they need to add up to F(x) - F(x');
-other baselines and methods for comparison. Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, Fig. 3.
+other baselines, methods and networks for comparison. Reference: Palanisamy et al. 2020,
+https://arxiv.org/abs/2007.11154, Fig. 3.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from tlprobe.audio.image import row_hz, silence_image
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.errors import ParameterError
-from tlprobe.probes.attribution.baselines import baselines_of, names_of
+from tlprobe.probes.attribution.answers import PREDICTED, TRUE, ask, network_of, require_alike
+from tlprobe.probes.attribution.baselines import baselines_of
 from tlprobe.probes.attribution.choose import choose
 from tlprobe.probes.attribution.closed_loop import hear
-from tlprobe.probes.attribution.memory import batch_within
-from tlprobe.probes.attribution.path import Explained, integrated_gradients, logits_of
 from tlprobe.probes.attribution.shortcuts import shortcuts
+from tlprobe.probes.attribution.waveform import peaks
+from tlprobe.probes.attribution.ways import ALL, INTEGRATED_GRADIENTS, Way, explain, ways_of
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import FileOptions, open_checkpoint
-from tlprobe.train.device import resolve_device, set_up_for_speed
+from tlprobe.train.device import resolve_device
 from tlprobe.train.run import Run
 
-__all__ = ["PREDICTED", "TRUE", "attribute"]
-
-PREDICTED = "predicted"
-"""The target that means "whatever class the network says"."""
-TRUE = "true"
-"""The target that means "the clip's own class"."""
+__all__ = ["attribute"]
 
 _log = logging.getLogger(__name__)
 
 
 def attribute(
-    ckpt: Path | str | Run,
+    ckpt: Path | str | Run | Sequence[Path | str | Run],
     *,
     clips: Sequence[Path | str] = (),
     n_clips: int = 4,
     rule: str = "drawn",
     target: str = PREDICTED,
+    method: str | Sequence[str] = INTEGRATED_GRADIENTS,
     baseline: str = "silence",
+    block: str | None = None,
     tolerance: float = 0.01,
     n_steps: int | None = None,
     memory_gb: float | None = None,
     above_hz: float | None = None,
     sounds: Path | str | None = None,
+    waveform: bool = False,
+    channels: bool = False,
     seed: int = 0,
     data: Path | str | None = None,
     options: FileOptions | None = None,
@@ -60,8 +62,9 @@ def attribute(
 
     Parameters
     ----------
-    ckpt : path or Run
-        A run directory, or a weight file with `options`.
+    ckpt : path, Run, or a sequence of them
+        A run directory, or a weight file with `options`. Of several runs, on the same data and fold, the first chooses
+        the clips.
     clips : sequence of path
         Recordings: paths in the data set, or any files. None given: `n_clips` held-out clips by `rule`.
     n_clips : int > 0
@@ -69,13 +72,18 @@ def attribute(
     rule : str
         See `tlprobe.probes.attribution.choose`.
     target : str
-        ``"predicted"``, ``"true"``, or a class name: whose logit is explained.
+        ``"predicted"`` (by each network), ``"true"``, or a class name: whose logit is explained.
+    method : str or sequence of str
+        ``"integrated-gradients"``, others of `tlprobe.probes.attribution.methods`, or ``"all"``: those that are right
+        for the network.
     baseline : str
-        See `tlprobe.probes.attribution.baselines`; ``"all"`` for a row each.
+        See `tlprobe.probes.attribution.baselines`; ``"all"`` for a row each. Of methods that compare with one.
+    block : str, optional
+        Of ``grad-cam``; default: a row for each.
     tolerance : float > 0
-        Completeness gap to be reached.
+        Completeness gap to be reached, by Integrated Gradients.
     n_steps : int > 0, optional
-        Points on the path (Gauss-Legendre quadrature). Default: as many as the tolerance needs, 1000 at most.
+        Their points on the path (Gauss-Legendre quadrature). Default: as many as the tolerance needs, 1000 at most.
     memory_gb : float > 0, optional
         What images may take in memory on their way through the network and back. Default: half of what is free.
     above_hz : float > 0, in Hz, optional
@@ -83,6 +91,10 @@ def attribute(
     sounds : path, optional
         A folder that gets what each map keeps and removes of its clip, as two WAV files; both are classified again, see
         `tlprobe.probes.attribution.closed_loop`.
+    waveform : bool
+        Keep the clips' waveforms for the figure.
+    channels : bool
+        Whether the figure shows the attribution of each channel too.
     seed : int
         Of all draws.
     data : path, optional
@@ -97,133 +109,155 @@ def attribute(
     Returns
     -------
     record : Record
-        One row a clip and baseline: ``label`` (None if not known), ``target`` and its ``target_probability``,
-        ``predicted`` and its ``probability``, ``baseline``, ``n_steps``, the completeness ``gap``:
+        One row a network, method (with its baseline or block) and clip: ``run``, ``init``, ``treatment``, ``blocks``;
+        ``label`` (None if not known), ``group`` (its source), ``target`` and its ``target_probability``, ``predicted``
+        and its ``probability``; ``method``, ``baseline``, ``block``, ``n_steps``; of complete methods the ``gap``:
         |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division where |F(x) - F(x')| < 0.1 (``gap_absolute`` is
         then true), and ``reached``, whether it is within the tolerance. ``on_padding``, ``on_above``, ``on_ends``: the
         shares of the absolute map where no event should be, with ``_area``, what a map that prefers nothing would have
         there (`tlprobe.probes.attribution.shortcuts`). With `sounds`, ``kept_probability``, ``removed_probability`` and
         what is predicted for both. Arrays ``spectrogram`` (the image, see `tlprobe.audio.image`) and ``attribution``
-        (logits), each ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows of 25, 50, 100 ms.
+        (in the units of the method), each ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows
+        of 25, 50, 100 ms. With `waveform`, ``peaks`` ``(n_rows, 2, width)``. ``params["refused"]``: methods that are
+        wrong for the network, and why.
 
     Raises
     ------
     CheckpointError, DataError, ParameterError, ResourceError
-        If the checkpoint, a clip or an argument cannot be used, or one image does not fit into the memory.
+        If a checkpoint, a clip or an argument cannot be used, networks do not share data, fold and images, a method is
+        wrong for a network, or one image does not fit into the memory.
     """
     if n_clips < 1:
         raise ParameterError(f"n_clips={n_clips} must be at least 1")
     if above_hz is not None and not 0 < above_hz < float("inf"):
         raise ParameterError(f"above_hz={above_hz} is no frequency")
-    baselines = names_of(baseline)
+    methods = (method,) if isinstance(method, str) else tuple(method)
+    paths = (ckpt,) if isinstance(ckpt, Path | str | Run) else tuple(ckpt)
+    ways_of(methods, baseline=baseline, block=None, block_names=())  # a wrong name is told before anything is opened
     where = resolve_device(device)
-    checkpoint = open_checkpoint(ckpt, data=data, options=options, progress=progress)
-    if target not in (PREDICTED, TRUE, *checkpoint.classes):
-        choices = ", ".join((PREDICTED, TRUE, *checkpoint.classes))
+    checkpoints = [open_checkpoint(path, data=data, options=options, progress=progress) for path in paths]
+    first = require_alike(checkpoints)
+    shared = [name for name in first.after().block_names if all(name in c.after().block_names for c in checkpoints)]
+    ways = ways_of(methods, baseline=baseline, block=block, block_names=shared)
+    if target not in (PREDICTED, TRUE, *first.classes):
+        choices = ", ".join((PREDICTED, TRUE, *first.classes))
         raise ParameterError(f"target={target!r} is no class; choose from {choices}")
-    chosen = choose(checkpoint, clips, n_clips=n_clips, rule=rule, seed=seed, device=where)
+    chosen = choose(first, clips, n_clips=n_clips, rule=rule, seed=seed, device=where)
     if target == TRUE and None in chosen.labels:
         name = chosen.names[chosen.labels.index(None)]
         raise ParameterError(f"target=true needs the class of each clip; that of {name} is not known")
-    model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
-    settings = checkpoint.material.settings
-    x = checkpoint.standardise(torch.from_numpy(chosen.images)).to(where)
-    batch = batch_within(model, x[:1], limit_gb=memory_gb)
-    probabilities = torch.softmax(logits_of(model, x, batch=batch).double(), dim=1).cpu().numpy()
-    predicted = probabilities.argmax(axis=1)
-    columns = [
-        int(said) if target == PREDICTED else checkpoint.classes.index(str(label) if target == TRUE else target)
-        for said, label in zip(predicted, chosen.labels, strict=True)
-    ]
+    settings = first.material.settings
     cut_hz = settings.sr / 4 if above_hz is None else above_hz
     rows: list[dict[str, Any]] = []
-    attributions: list[np.ndarray] = []
+    attributions: list[npt.NDArray[np.float32]] = []
+    refused: dict[str, str] = {}
     disable = None if progress is None else not progress
-    with tqdm(total=len(x) * len(baselines), desc="integrated gradients", leave=False, disable=disable) as bar:
-        for name in baselines:
-            start = baselines_of(name, chosen.images, checkpoint=checkpoint, seed=seed).to(where)
-            found = integrated_gradients(
-                model,
-                x,
-                baselines=start,
-                columns=columns,
-                tolerance=tolerance,
-                n_steps=n_steps,
-                batch=batch,
-                on_clip=bar.update,
-            )
-            attributions.append(found.attributions)
-            for number in range(len(x)):
-                attribution, image = found.attributions[number], chosen.images[number]
-                shares = shortcuts(attribution, image, settings, above_hz=cut_hz)
-                row = {
-                    "clip": chosen.names[number],
-                    "label": chosen.labels[number],
-                    "target": checkpoint.classes[columns[number]],
-                    "predicted": checkpoint.classes[int(predicted[number])],
-                    "probability": float(probabilities[number, predicted[number]]),
-                    "target_probability": float(probabilities[number, columns[number]]),
-                    "baseline": name,
-                    **_result(found, number, tolerance=tolerance),
-                    **{f"on_{place}": share for place, share in shares.items()},
-                    "array_index": len(rows),
-                }
-                if sounds is not None:
-                    row |= hear(
-                        checkpoint,
-                        model,
-                        chosen.files[number],
-                        chosen.parts[number],
-                        attribution,
-                        column=columns[number],
-                        folder=Path(sounds),
-                        name=f"{chosen.names[number]}_{name}" if len(baselines) > 1 else chosen.names[number],
-                        device=where,
+    n_maps = len(chosen.names) * len(ways) * len(checkpoints)
+    with tqdm(total=n_maps, desc="attributions", leave=False, disable=disable) as bar:
+        for checkpoint in checkpoints:
+            asked = ask(checkpoint, chosen, target=target, memory_gb=memory_gb, device=where)
+            for way in ways:
+                start = None
+                if way.baseline is not None:
+                    start = baselines_of(way.baseline, chosen.images, checkpoint=checkpoint, seed=seed).to(where)
+                try:
+                    maps, about = explain(
+                        way,
+                        asked.model,
+                        asked.x,
+                        baselines=start,
+                        columns=asked.columns,
+                        tolerance=tolerance,
+                        n_steps=n_steps,
+                        batch=asked.batch,
+                        seed=seed,
+                        on_clip=bar.update,
                     )
-                rows.append(row)
-                if not row["reached"]:
-                    _tell(row)
+                except ParameterError as error:
+                    if ALL not in methods or way.method == INTEGRATED_GRADIENTS:
+                        raise
+                    refused[_name(way)] = str(error)
+                    _log.warning("%s is left out: %s", _name(way), error)
+                    continue
+                attributions.append(maps)
+                for number, attribution in enumerate(maps):
+                    shares = shortcuts(attribution, chosen.images[number], settings, above_hz=cut_hz)
+                    row = {
+                        **network_of(checkpoint),
+                        **asked.answer(number, chosen),
+                        **way._asdict(),
+                        **about[number],
+                        **{f"on_{place}": share for place, share in shares.items()},
+                        "array_index": len(rows),
+                    }
+                    if sounds is not None:
+                        row |= hear(
+                            checkpoint,
+                            asked.model,
+                            chosen.files[number],
+                            chosen.parts[number],
+                            attribution,
+                            column=asked.columns[number],
+                            folder=Path(sounds),
+                            name=_sound_name(row, several_ways=len(ways) > 1, several_runs=len(checkpoints) > 1),
+                            device=where,
+                        )
+                    rows.append(row)
+                    if row["reached"] is False:
+                        _tell(row)
     hz = row_hz(settings)
     params = {
-        "run": checkpoint.name,
-        "backbone": checkpoint.backbone,
-        "init": checkpoint.init,
-        "fold": checkpoint.fold,
-        "epochs": checkpoint.epochs,
-        "method": "integrated_gradients",
+        "runs": [checkpoint.name for checkpoint in checkpoints],
+        "backbone": first.backbone,
+        "fold": first.fold,
+        "methods": list(dict.fromkeys(row["method"] for row in rows)),
+        "refused": refused,
         "baseline": baseline,
         "silence": float(silence_image(settings)[0, 0, 0]),  # in row 0; of log power, everywhere
         "target": target,
         "tolerance": tolerance,
         "n_steps": n_steps,
-        "batch": batch,
         "above_hz": cut_hz,
         "seed": seed,
         "clips": chosen.names,
         "chosen": chosen.why,
+        "channels": _channel_names(settings) if channels else [],
         "image": settings.model_dump(mode="json"),
         "row_hz": None if hz is None else hz.tolist(),
     }
-    about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
+    n_turns = len(rows) // len(chosen.names)
     arrays = {
-        "spectrogram": np.concatenate([chosen.images] * len(baselines)),
+        "spectrogram": np.concatenate([chosen.images] * n_turns),
         "attribution": np.concatenate(attributions),
     }
-    return Record(probe="attribute", params=params, rows=rows, provenance=about, arrays=arrays)
+    if waveform:
+        shown = [peaks(file, part, settings) for file, part in zip(chosen.files, chosen.parts, strict=True)]
+        arrays["peaks"] = np.stack(shown * n_turns)
+    about_data = provenance(data=first.material.dataset.describe(), device=str(where))
+    return Record(probe="attribute", params=params, rows=rows, provenance=about_data, arrays=arrays)
 
 
-def _result(found: Explained, number: int, *, tolerance: float) -> dict[str, Any]:
-    return {
-        "gap": float(found.gap[number]),
-        "gap_absolute": bool(found.gap_absolute[number]),
-        "reached": bool(found.gap[number] <= tolerance),
-        "n_steps": int(found.n_steps[number]),
-        "logit": float(found.logit[number]),
-        "logit_baseline": float(found.logit_baseline[number]),
-    }
+def _channel_names(settings: ImageSettings) -> list[str]:
+    """Return what the image's channels are: windows, or copies of the one spectrogram."""
+    if len(settings.windows_ms) == 3:
+        return [f"{window} ms" for window, _ in settings.windows_ms]
+    return [f"copy {number}" for number in (1, 2, 3)]
 
 
-def _tell(row: dict[str, Any]) -> None:
+def _name(way: Way) -> str:
+    return " ".join(filter(None, (way.method, way.block, way.baseline and f"from {way.baseline}")))
+
+
+def _sound_name(row: Mapping[str, Any], *, several_ways: bool, several_runs: bool) -> str:
+    parts = [row["clip"], *([] if row["start_s"] is None else [f"{row['start_s']:g}s"])]
+    if several_runs:
+        parts.append(row["run"])
+    if several_ways:
+        parts += [row[name] for name in ("method", "block", "baseline") if row[name] is not None]
+    return "_".join(parts)
+
+
+def _tell(row: Mapping[str, Any]) -> None:
     missed = f"{row['gap']:.2g} logits" if row["gap_absolute"] else f"{100 * row['gap']:.2g} %"
     _log.warning(
         "%s: from %s the attributions miss their sum by %s, after %d steps",

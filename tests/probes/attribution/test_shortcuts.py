@@ -5,7 +5,7 @@ import pytest
 
 from tlprobe.audio.image import ImageMaker, row_hz, silence_image
 from tlprobe.audio.settings import ImageSettings
-from tlprobe.probes.attribution.shortcuts import padding_columns, shortcuts
+from tlprobe.probes.attribution.shortcuts import by_class, padding_columns, shortcuts
 
 SETTINGS = ImageSettings(sr=8000, clip_s=1.0, width=50)
 
@@ -51,3 +51,22 @@ def test_a_map_of_nothing_and_coefficients(image):
     mfcc = SETTINGS.model_copy(update={"features": "mfcc"})
     found = shortcuts(np.ones((3, 128, 50), np.float32), silence_image(mfcc), mfcc, above_hz=1.0)
     assert (found["above"], found["above_area"], found["padding"]) == (None, None, 1.0)
+
+
+def test_shares_by_class_are_means_and_what_is_missing_counts_for_nothing():
+    def row(run, label, padding, above=None):
+        way = {"run": run, "method": "occlusion", "baseline": "silence", "block": None, "label": label}
+        areas = {"on_padding_area": 0.5, "on_above_area": None, "on_ends": 0.1, "on_ends_area": 0.04}
+        return {**way, "on_padding": padding, "on_above": above, **areas}
+
+    table = by_class([row("a", "dog", 0.2), row("a", "cat", None), row("a", "dog", 0.4), row("b", None, 0.9)])
+    assert [(line["run"], line["way"], line["label"], line["n"]) for line in table] == [
+        ("a", "occlusion silence", None, 3),
+        ("a", "occlusion silence", "cat", 1),
+        ("a", "occlusion silence", "dog", 2),
+        ("b", "occlusion silence", None, 1),
+    ]
+    assert [line["padding"] for line in table] == [pytest.approx(0.3), None, pytest.approx(0.3), 0.9]
+    assert {line["above"] for line in table} == {None}
+    assert [line["ends"] for line in table] == pytest.approx([0.1] * 4)
+    assert [line["padding_area"] for line in table] == [0.5] * 4

@@ -1,0 +1,154 @@
+"""Spectrograms and attributions as images: their scales, axes in seconds and Hz, and colour bars."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from tlprobe.plots.style import number
+from tlprobe.records import Record
+
+__all__ = [
+    "PERCENTILE",
+    "attribution_bar",
+    "attribution_limit",
+    "extent_of",
+    "features_of",
+    "label_axes",
+    "show_attribution",
+    "show_overlay",
+    "show_spectrogram",
+    "spectrogram_bar",
+    "spectrogram_scale",
+]
+
+PERCENTILE = 99.5
+"""The attributions' scale ends at this percentile of their size over all that share it: single pixels would set it."""
+
+_TICKS_HZ = (250, 1000, 4000, 16000)  # an octave is about as high everywhere
+_LINEAR_TICKS_HZ = (2000, 5000, 10000, 15000, 20000)
+_VALUES = {
+    "log-mel3": "log-mel power (ln), 25/10 ms channel",
+    "log-mel": "log-mel power (ln)",
+    "log-spec": "log power (ln)",
+    "mfcc": f"coefficient of ln power (scale to {PERCENTILE:g}th percentile without 0)",
+    "gammatone": "log power (ln) behind gammatone filters",
+}
+_SEEN_FROM = 0.15  # of the scale: an overlay shows attributions from here on, and whole from its end on
+
+Extent = tuple[float, float, float, float]
+Scale = tuple[float, float]
+
+
+def features_of(record: Record) -> str:
+    """Return what the images of a record show."""
+    return str(record.params.get("image", {}).get("features"))
+
+
+def extent_of(record: Record, image: np.ndarray) -> tuple[Extent, bool]:
+    """Return where an image lies, columns in seconds if the record knows their length, and whether it does."""
+    clip_s = number(record.params.get("image", {}).get("clip_s"))
+    seconds = math.isfinite(clip_s)
+    return (0.0, clip_s if seconds else image.shape[-1], -0.5, image.shape[-2] - 0.5), seconds
+
+
+def spectrogram_scale(record: Record, images: np.ndarray) -> Scale:
+    """Return the ends of the images' scale: silence and the loudest, or about zero for coefficients of both signs."""
+    if features_of(record) == "mfcc":
+        sizes = np.abs(images[:, 1:])  # row 0, the level, is far beyond all others
+        limit = float(np.nanpercentile(sizes, PERCENTILE)) if np.isfinite(sizes).any() else 0.0
+        limit = limit if limit > 0 else 1.0
+        return -limit, limit
+    floor = number(record.params.get("silence"))
+    silence = floor if math.isfinite(floor) else float(np.nanmin(images))  # of a record that does not name it
+    return silence, max(float(np.nanmax(images)), silence + 1) if np.isfinite(images).any() else silence + 1
+
+
+def attribution_limit(maps: np.ndarray) -> float:
+    """Return where the symmetric scale of some maps ends."""
+    limit = float(np.nanpercentile(np.abs(maps), PERCENTILE)) if np.isfinite(maps).any() else 0.0
+    return limit if limit > 0 else 1.0  # all zero: any scale will do
+
+
+def show_spectrogram(ax: Axes, image: np.ndarray, *, record: Record, scale: Scale, extent: Extent) -> AxesImage:
+    """Draw one, ``(n_rows, n_columns)``."""
+    found = _show(ax, image, extent)
+    found.set(cmap="PuOr_r" if features_of(record) == "mfcc" else "cividis", clim=scale)
+    return found
+
+
+def show_attribution(ax: Axes, attribution: np.ndarray, *, limit: float, extent: Extent) -> AxesImage:
+    """Draw one, ``(n_rows, n_columns)``: red speaks for the class, blue against it."""
+    found = _show(ax, attribution, extent)
+    found.set(cmap="RdBu_r", clim=(-limit, limit))
+    return found
+
+
+def show_overlay(
+    ax: Axes, image: np.ndarray, attribution: np.ndarray, *, scale: Scale, limit: float, extent: Extent
+) -> None:
+    """Draw a spectrogram in grey, and on it the attribution, the more opaque the greater."""
+    below = _show(ax, image, extent)
+    below.set(cmap="gray_r", clim=(scale[0], scale[1] + 0.3 * (scale[1] - scale[0])))  # mid grey at most: colours show
+    share = np.clip(np.nan_to_num(attribution / limit), -1, 1)
+    colours = colormaps["RdBu_r"](0.5 + 0.5 * share)
+    colours[..., 3] = np.clip((np.abs(share) - _SEEN_FROM) / (1 - _SEEN_FROM), 0, 1) ** 0.5
+    _show(ax, colours, extent)
+
+
+def label_axes(record: Record, *, left: Sequence[Axes], bottom: Sequence[Axes], n_rows: int, seconds: bool) -> None:
+    """Name the axes and set the ticks of images that share both axes."""
+    row_hz = np.asarray(record.params.get("row_hz") or (), dtype=np.float64)
+    name = "coefficient" if features_of(record) == "mfcc" else "row"
+    if row_hz.size == n_rows:
+        of_features = _LINEAR_TICKS_HZ if features_of(record) == "log-spec" else _TICKS_HZ
+        ticks = [hz for hz in of_features if row_hz[0] <= hz <= row_hz[-1]]
+        left[0].set_yticks(np.interp(ticks, row_hz, np.arange(n_rows)), [f"{hz}" for hz in ticks])
+        name = "Hz"
+    for ax in left:
+        ax.set_ylabel(name, fontsize=7)
+    for ax in bottom:
+        ax.set_xlabel("time (s)" if seconds else "frame")
+    left[0].xaxis.set_major_locator(MaxNLocator(nbins=4 if len(bottom) > 3 else 6))
+
+
+def spectrogram_bar(figure: Figure | SubFigure, cax: Axes, image: AxesImage, *, record: Record, **layout: Any) -> None:
+    """Draw the bar of a spectrogram, its end at silence named."""
+    features = features_of(record)
+    bar = figure.colorbar(image, cax=cax, extend="both" if features == "mfcc" else "neither", **layout)
+    bar.set_label(_VALUES.get(features, "value"), fontsize=7)
+    if features == "mfcc":
+        bar.locator = MaxNLocator(nbins=5, symmetric=True)
+        bar.update_ticks()
+    elif layout.get("orientation") == "horizontal":
+        _silence_tick(bar, *image.get_clim())
+    else:
+        bar.locator = MaxNLocator(nbins=4)
+        bar.update_ticks()
+
+
+def attribution_bar(figure: Figure | SubFigure, cax: Axes, image: AxesImage, *, label: str, **layout: Any) -> None:
+    """Draw the bar of attributions."""
+    bar = figure.colorbar(image, cax=cax, extend="both", **layout)
+    bar.set_label(label, fontsize=7)
+    bar.locator = MaxNLocator(nbins=5 if layout.get("orientation") == "horizontal" else 3, symmetric=True)
+    bar.update_ticks()
+
+
+def _show(ax: Axes, image: np.ndarray, extent: Extent) -> AxesImage:
+    ax.spines[["top", "right"]].set_visible(True)
+    return ax.imshow(image, origin="lower", aspect="auto", extent=extent, interpolation="nearest")
+
+
+def _silence_tick(bar: Colorbar, silence: float, top: float) -> None:
+    levels = [tick for tick in range(-40, 41, 5) if silence + 0.3 * (top - silence) < tick <= top]  # 0.3: room
+    named = [f"silence ({silence:.1f})", *map(str, levels)]
+    bar.set_ticks([silence, *levels], labels=[name.replace("-", "\N{MINUS SIGN}") for name in named])
+    bar.ax.get_xticklabels()[0].set_horizontalalignment("left")
