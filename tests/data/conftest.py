@@ -1,13 +1,28 @@
-"""Small data folders made in code; nothing here touches the user's cache."""
+"""Small data folders, archives and a server of one, made in code; nothing here touches the user's cache."""
 
 import csv
+import importlib.util
+import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from tlprobe.data import download as download_module
+from tlprobe.data.extract import extract
+from tlprobe.data.known import KNOWN
+from tlprobe.errors import DataError
+
 SR = 16_000
 HEADER = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
+
+
+def _module(name):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +87,92 @@ def make_folder(tmp_path, write_clip):
         return root
 
     return make
+
+
+@pytest.fixture(scope="session")
+def archives():
+    """The module archives: LIMITS, pack and its parts."""
+    return _module("archives")
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Write an archive into a folder of its own."""
+
+    def write(kind, data):
+        folder = tmp_path / "here"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"x.{kind}"
+        path.write_bytes(data)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def refused(archives, place, tmp_path):
+    """Unpack, expect an error, and look for traces anywhere."""
+
+    def check(kind, data, match, *, error=DataError, **limits):
+        path = place(kind, data)
+        with pytest.raises(error, match=match) as caught:
+            extract(path, path.parent / "to", **(archives.LIMITS | limits))
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 600
+        assert [found for found in tmp_path.rglob("*") if found not in (path, path.parent)] == []
+        path.unlink()
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def served():
+    """The module served: DATA, the archive, what is in it, and Server."""
+    return _module("served")
+
+
+@pytest.fixture
+def no_wait(monkeypatch):
+    monkeypatch.setattr(download_module, "_WAIT_S", 0.0)
+
+
+@pytest.fixture
+def server(served, no_wait):
+    with served.Server() as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.closing.set()
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def know(served, no_wait, monkeypatch):
+    """Make the small data set known as 'tiny'."""
+
+    def make(url, **changes):
+        monkeypatch.setitem(KNOWN, "tiny", served.known(url, **changes))
+
+    return make
+
+
+@pytest.fixture
+def to(tmp_path):
+    return tmp_path / "sets"
+
+
+@pytest.fixture
+def check_whole(served):
+    """Require the small data set, whole, and nothing else but its archive."""
+
+    def check(root, to):
+        assert root == to / "tiny-1"
+        assert (root / "meta" / "table.csv").read_bytes() == served.TABLE
+        recordings = {file.relative_to(root).as_posix(): file.read_bytes() for file in root.glob("audio/*")}
+        assert recordings == served.RECORDINGS
+        assert list(to.glob("*.part*")) == []
+        assert list(to.glob(".*.tmp")) == []
+        assert {path.name for path in to.iterdir()} <= {"tiny-1", "set.tar.gz", "set-master.tar.gz", ".tlprobe.lock"}
+
+    return check
