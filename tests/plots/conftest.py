@@ -220,13 +220,13 @@ def attribute(
             "gap": 0.0123 * (k + 1),
             "gap_absolute": k == 1,
             **{"run": "run", "method": "integrated-gradients", "baseline": "silence", "block": None, **way},
+            "image_index": k,
             "array_index": number * n + k,
         }
         for number, way in enumerate(ways or [{}])
         for k in range(n)
     ]
     n_ways = len(ways or [{}])
-    spectrogram = np.concatenate([spectrogram] * n_ways)
     attribution = np.concatenate([attribution * (1 + number) for number in range(n_ways)])
     image = {"sr": sr, "clip_s": clip_s, "features": features, "n_mels": n_mels, "width": width}
     params = {

@@ -56,7 +56,7 @@ def test_waveforms_above_their_spectrograms(figure, fake):
     strips = [ax for ax in figure.axes if ax.collections and not ax.axison]
     assert [ax.get_ylim() for ax in strips] == [(-0.2, 0.2), (-0.5, 0.5)]
     assert [ax.get_title(loc="left") for ax in strips] == ["true: dog", "true: rooster"]
-    assert axes[0].get_title(loc="left") == ""
+    assert {ax.get_title(loc="left") for ax in axes} == {""}
     figure.draw_without_rendering()
     for strip, ax in zip(strips, axes[::3], strict=True):
         assert strip.get_position().y0 >= ax.get_position().y1
@@ -95,9 +95,7 @@ def test_axes_are_seconds_and_hertz(figure, fake):
     assert abs(labels["1000"] - band) <= 1
 
 
-@pytest.mark.parametrize(
-    ("features", "value"), [("log-mel3", "log-mel power (ln), 25/10 ms channel"), ("gammatone", "gammatone filters")]
-)
+@pytest.mark.parametrize(("features", "value"), [("log-mel3", "log-mel power (ln), 25 ms"), ("gammatone", "gammatone")])
 def test_the_colour_bar_says_what_is_shown(figure, fake, features, value):
     draw(fake.attribute(1, features=features), figure=figure)
     assert any(value in ax.get_xlabel() for ax in figure.axes)
@@ -159,7 +157,7 @@ def test_zero_attributions_and_no_params(figure, fake):
     figure.draw_without_rendering()
 
 
-@pytest.mark.parametrize("change", [{"rows": []}, {"arrays": {}}, {"rows": [{"array_index": None}]}])
+@pytest.mark.parametrize("change", [{"rows": []}, {"arrays": {}}, {"rows": [{"array_index": None, "image_index": 0}]}])
 def test_nothing_to_draw_is_said(figure, fake, change):
     (ax,) = draw(dataclasses.replace(fake.attribute(1), **change), figure=figure)
     assert [text.get_text() for text in ax.texts] == ["no attributions in this record"]

@@ -65,8 +65,7 @@ def draw(record: Record, *, figure: Figure | SubFigure) -> list[Axes]:
     Parameters
     ----------
     record : Record
-        Of ``tlprobe attribute``, with the arrays ``"spectrogram"`` and ``"attribution"``
-        (n, 3, n_mels, width): as `tlprobe.audio.image` makes them, and logit per unit of the network's input.
+        Of ``tlprobe attribute``, with the arrays ``"spectrogram"`` and ``"attribution"``.
     figure : Figure or SubFigure
         Is drawn on.
 
@@ -96,17 +95,15 @@ def drawable(record: Record) -> list[dict[str, Any]]:
     spectrograms, attributions = record.arrays.get("spectrogram"), record.arrays.get("attribution")
     if spectrograms is None or attributions is None:
         return []
-    return [row for row in record.rows if 0 <= number(row.get("array_index")) < len(spectrograms)]
+    lengths = {"array_index": len(attributions), "image_index": len(spectrograms)}
+    return [row for row in record.rows if all(0 <= number(row.get(name)) < n for name, n in lengths.items())]
 
 
 def scales_of(record: Record, rows: Sequence[Mapping[str, Any]]) -> Scales:
     """Return the scales that some rows share; of their channels too, where these are shown."""
-    order = [int(row["array_index"]) for row in rows]
-    attributions = record.arrays["attribution"][order]
-    return Scales(
-        spectrogram_scale(record, record.arrays["spectrogram"][order, 0]),
-        attribution_limit(attributions.sum(axis=1)),
-    )
+    images = record.arrays["spectrogram"][[int(row["image_index"]) for row in rows], 0]
+    attributions = record.arrays["attribution"][[int(row["array_index"]) for row in rows]]
+    return Scales(spectrogram_scale(record, images), attribution_limit(attributions.sum(axis=1)))
 
 
 def draw_rows(
@@ -128,8 +125,9 @@ def draw_rows(
     axes : list of Axes
         As `draw`.
     """
-    order = [int(row["array_index"]) for row in rows]
-    images, attributions = record.arrays["spectrogram"][order, 0], record.arrays["attribution"][order]
+    order = [int(row["image_index"]) for row in rows]
+    images = record.arrays["spectrogram"][order, 0]
+    attributions = record.arrays["attribution"][[int(row["array_index"]) for row in rows]]
     peaks = record.arrays["peaks"][order] if "peaks" in record.arrays else None
     names = ["spectrogram", "attribution", *(record.params.get("channels") or ("overlay",))]
     grid, strips, bars = _grid(figure, len(rows), len(names), with_strips=peaks is not None)
@@ -144,27 +142,27 @@ def draw_rows(
         else:
             for ax, channel in zip(axes[2:], channels, strict=True):
                 show_attribution(ax, channel, limit=scales.limit, extent=extent)
-        above = axes[0]
+        heads = axes[:2]
         if peaks is not None:
-            above = _waveform(strips[number_], peaks[number_], extent[1])
-        above.set_title(_clip_text(row), loc="left", fontsize=7, pad=2)
-        axes[1].set_title(_result_text(row), loc="left", fontsize=7, pad=2)
+            heads = strips[number_]
+            _waveform(heads[0], peaks[number_], extent[1])
+            heads[1].axis("off")
+        heads[0].set_title(_clip_text(row), loc="left", fontsize=7, pad=2)
+        heads[1].set_title(_result_text(row), loc="left", fontsize=7, pad=2)
     label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], seconds=seconds)
     spectrogram_bar(figure, bars[0], left, record=record, orientation="horizontal")
-    label = f"attribution, sum of channels (scale to {PERCENTILE:g}th percentile)"
-    attribution_bar(figure, bars[1], right, label=label, orientation="horizontal")
+    attribution_bar(figure, bars[1], right, label="attribution, sum of channels", orientation="horizontal")
     for ax, name in zip(grid[-1, 2:], names[2:], strict=True):
         ax.set_xlabel(f"{ax.get_xlabel()}\n{name}")
     return list(grid.flat)
 
 
-def _waveform(ax: Axes, peaks: np.ndarray, end: float) -> Axes:
+def _waveform(ax: Axes, peaks: np.ndarray, end: float) -> None:
     columns = np.linspace(0, end, peaks.shape[1])
     ax.fill_between(columns, *peaks, color="0.25", linewidth=0.3)
     limit = max(float(np.abs(peaks).max()), 1e-3)
     ax.set(xlim=(0, end), ylim=(-limit, limit))
     ax.axis("off")
-    return ax
 
 
 def _clip_text(row: Mapping[str, Any]) -> str:
@@ -191,13 +189,14 @@ def _notes(record: Record, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     steps = sorted({int(row["n_steps"]) for row in rows if row.get("n_steps") is not None})
     if steps:
         text += f", {' to '.join(map(str, dict.fromkeys((steps[0], steps[-1]))))} steps"
-    return [f"{text}. {attribute_ways.gap_note(rows)}".rstrip(), *attribute_ways.chosen_note(record)]
+    text += f"; their scale ends at the {PERCENTILE:g}th percentile."
+    return [f"{text} {attribute_ways.gap_note(rows)}".rstrip(), *attribute_ways.chosen_note(record)]
 
 
 def _grid(
     figure: Figure | SubFigure, n_rows: int, n_columns: int, *, with_strips: bool
-) -> tuple[np.ndarray, list[Axes], list[Axes]]:
-    """Return the axes of the clips, which share both axes, those of their waveforms, and the two of the bars."""
+) -> tuple[np.ndarray, np.ndarray, list[Axes]]:
+    """Return the axes of the clips, which share both axes, two above each for its waveform, and two of the bars."""
     each = [_STRIP_IN, _ROW_IN] if with_strips else [_ROW_IN]
     cells = figure.add_gridspec(n_rows * len(each) + 1, n_columns, height_ratios=[*each * n_rows, 0.09])
     grid = np.empty((n_rows, n_columns), dtype=object)
@@ -206,5 +205,7 @@ def _grid(
         cell = cells[row * len(each) + len(each) - 1, column]
         grid[row, column] = ax = figure.add_subplot(cell, sharex=first, sharey=first)
         ax.tick_params(labelbottom=row == n_rows - 1, labelleft=column == 0)
-    strips = [figure.add_subplot(cells[2 * row, 0]) for row in range(n_rows)] if with_strips else []
-    return grid, strips, [figure.add_subplot(cells[-1, column]) for column in range(2)]
+    strips = np.empty((n_rows if with_strips else 0, 2), dtype=object)
+    for row, column in np.ndindex(strips.shape):
+        strips[row, column] = figure.add_subplot(cells[2 * row, column])
+    return grid, strips, [figure.add_subplot(cells[-1, 0]), figure.add_subplot(cells[-1, 1:3])]

@@ -62,7 +62,7 @@ def draw(record: Record, rows: Sequence[_Row], *, figure: Figure | SubFigure) ->
     shown = dict(list(ways.items())[:MAX_WAYS])
     n_clips = min(MAX_CLIPS, *(len(own) for own in shown.values()))
     first = next(iter(shown.values()))[:n_clips]
-    images = record.arrays["spectrogram"][[int(row["array_index"]) for row in first], 0]
+    images = record.arrays["spectrogram"][[int(row["image_index"]) for row in first], 0]
     extent, seconds = extent_of(record, images)
     grid, bars = _grid(figure, len(shown) + 1, n_clips)
     scale = spectrogram_scale(record, images)
@@ -82,7 +82,7 @@ def draw(record: Record, rows: Sequence[_Row], *, figure: Figure | SubFigure) ->
         attribution_bar(figure, bar, right, label=_UNITS.get(str(own[0].get("method")), ""))
     label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], seconds=seconds)
     for ax, own in zip(grid[1:, 0], shown.values(), strict=True):
-        ax.set_ylabel(textwrap.fill(row_text(own[0], rows), 18), fontsize=6.5)
+        ax.set_ylabel(textwrap.fill(row_text(own[0], rows), 15), fontsize=6.5)
     note = "\n".join(textwrap.fill(line, 130) for line in _notes(record, rows, n_clips=n_clips, n_ways=len(ways)))
     figure.supxlabel(note, fontsize=NOTE_PT, color="0.3", x=0.01, ha="left", multialignment="left")
     return list(grid.flat)
@@ -161,7 +161,7 @@ def _clip_text(row: _Row, *, with_prediction: bool) -> str:
 
 def _answer_text(row: _Row) -> str:
     probability = number(row.get("probability"))
-    text = f"{readable(row.get('predicted'), limit=18)}"
+    text = f"{readable(row.get('predicted'), limit=14)}"
     return f"{text} ({probability:.2f})" if math.isfinite(probability) else text
 
 

@@ -35,12 +35,13 @@ PERCENTILE = 99.5
 _TICKS_HZ = (250, 1000, 4000, 16000)  # an octave is about as high everywhere
 _LINEAR_TICKS_HZ = (2000, 5000, 10000, 15000, 20000)
 _VALUES = {
-    "log-mel3": "log-mel power (ln), 25/10 ms channel",
+    "log-mel3": "log-mel power (ln), 25 ms",
     "log-mel": "log-mel power (ln)",
     "log-spec": "log power (ln)",
-    "mfcc": f"coefficient of ln power (scale to {PERCENTILE:g}th percentile without 0)",
-    "gammatone": "log power (ln) behind gammatone filters",
+    "mfcc": "coefficient of ln power",
+    "gammatone": "log power (ln), gammatone",
 }
+_NAME_SHARE = 0.7  # of a bar's length, at most, that the name of its end takes
 _SEEN_FROM = 0.15  # of the scale: an overlay shows attributions from here on, and whole from its end on
 
 Extent = tuple[float, float, float, float]
@@ -148,7 +149,7 @@ def _show(ax: Axes, image: np.ndarray, extent: Extent) -> AxesImage:
 
 
 def _silence_tick(bar: Colorbar, silence: float, top: float) -> None:
-    levels = [tick for tick in range(-40, 41, 5) if silence + 0.3 * (top - silence) < tick <= top]  # 0.3: room
+    levels = [tick for tick in range(-40, 41, 5) if silence + _NAME_SHARE * (top - silence) < tick <= top]
     named = [f"silence ({silence:.1f})", *map(str, levels)]
     bar.set_ticks([silence, *levels], labels=[name.replace("-", "\N{MINUS SIGN}") for name in named])
     bar.ax.get_xticklabels()[0].set_horizontalalignment("left")

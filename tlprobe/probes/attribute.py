@@ -116,10 +116,11 @@ def attribute(
         then true), and ``reached``, whether it is within the tolerance. ``on_padding``, ``on_above``, ``on_ends``: the
         shares of the absolute map where no event should be, with ``_area``, what a map that prefers nothing would have
         there (`tlprobe.probes.attribution.shortcuts`). With `sounds`, ``kept_probability``, ``removed_probability`` and
-        what is predicted for both. Arrays ``spectrogram`` (the image, see `tlprobe.audio.image`) and ``attribution``
-        (in the units of the method), each ``(n_rows, 3, n_mels, width)``; the channels of ``log-mel3`` are its windows
-        of 25, 50, 100 ms. With `waveform`, ``peaks`` ``(n_rows, 2, width)``. ``params["refused"]``: methods that are
-        wrong for the network, and why.
+        what is predicted for both. ``params["refused"]``: methods that are wrong for the network, and why.
+        Arrays: by ``array_index`` ``attribution`` ``(n_rows, 3, n_mels, width)``, in the units of the method; by
+        ``image_index`` ``spectrogram`` ``(n_clips, 3, n_mels, width)``, the image of a clip (see `tlprobe.audio.image`;
+        the channels of ``log-mel3`` are its windows of 25, 50, 100 ms), and, with `waveform`, ``peaks``
+        ``(n_clips, 2, width)``.
 
     Raises
     ------
@@ -188,6 +189,7 @@ def attribute(
                         **way._asdict(),
                         **about[number],
                         **{f"on_{place}": share for place, share in shares.items()},
+                        "image_index": number,
                         "array_index": len(rows),
                     }
                     if sounds is not None:
@@ -225,14 +227,10 @@ def attribute(
         "image": settings.model_dump(mode="json"),
         "row_hz": None if hz is None else hz.tolist(),
     }
-    n_turns = len(rows) // len(chosen.names)
-    arrays = {
-        "spectrogram": np.concatenate([chosen.images] * n_turns),
-        "attribution": np.concatenate(attributions),
-    }
+    arrays = {"spectrogram": chosen.images, "attribution": np.concatenate(attributions)}
     if waveform:
-        shown = [peaks(file, part, settings) for file, part in zip(chosen.files, chosen.parts, strict=True)]
-        arrays["peaks"] = np.stack(shown * n_turns)
+        found = [peaks(file, part, settings) for file, part in zip(chosen.files, chosen.parts, strict=True)]
+        arrays["peaks"] = np.stack(found)
     about_data = provenance(data=first.material.dataset.describe(), device=str(where))
     return Record(probe="attribute", params=params, rows=rows, provenance=about_data, arrays=arrays)
 
