@@ -20,6 +20,7 @@ from matplotlib.figure import Figure, SubFigure
 from tlprobe.plots import attribute_ways
 from tlprobe.plots.style import NOTE_PT, number, placeholder, readable
 from tlprobe.plots.time_frequency import (
+    OVERLAY_SMOOTHING,
     PERCENTILE,
     Scale,
     attribution_bar,
@@ -29,6 +30,7 @@ from tlprobe.plots.time_frequency import (
     show_attribution,
     show_overlay,
     show_spectrogram,
+    smoothed,
     spectrogram_bar,
     spectrogram_scale,
 )
@@ -49,6 +51,7 @@ class Scales:
 
     spectrogram: Scale
     limit: float
+    overlay_limit: float
 
 
 def height_in(record: Record) -> float:
@@ -102,8 +105,9 @@ def drawable(record: Record) -> list[dict[str, Any]]:
 def scales_of(record: Record, rows: Sequence[Mapping[str, Any]]) -> Scales:
     """Return the scales that some rows share; of their channels too, where these are shown."""
     images = record.arrays["spectrogram"][[int(row["image_index"]) for row in rows], 0]
-    attributions = record.arrays["attribution"][[int(row["array_index"]) for row in rows]]
-    return Scales(spectrogram_scale(record, images), attribution_limit(attributions.sum(axis=1)))
+    maps = record.arrays["attribution"][[int(row["array_index"]) for row in rows]].sum(axis=1)
+    overlays = np.stack([smoothed(attribution) for attribution in maps])
+    return Scales(spectrogram_scale(record, images), attribution_limit(maps), attribution_limit(overlays))
 
 
 def draw_rows(
@@ -138,7 +142,8 @@ def draw_rows(
         left = show_spectrogram(axes[0], image, record=record, scale=scales.spectrogram, extent=extent)
         right = show_attribution(axes[1], total, limit=scales.limit, extent=extent)
         if names[2] == "overlay":
-            show_overlay(axes[2], image, total, scale=scales.spectrogram, limit=scales.limit, extent=extent)
+            limit = scales.overlay_limit
+            show_overlay(axes[2], image, smoothed(total), scale=scales.spectrogram, limit=limit, extent=extent)
         else:
             for ax, channel in zip(axes[2:], channels, strict=True):
                 show_attribution(ax, channel, limit=scales.limit, extent=extent)
@@ -190,6 +195,8 @@ def _notes(record: Record, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if steps:
         text += f", {' to '.join(map(str, dict.fromkeys((steps[0], steps[-1]))))} steps"
     text += f"; their scale ends at the {PERCENTILE:g}th percentile."
+    if not record.params.get("channels"):
+        text += f" Overlay: smoothed by a Gaussian of {OVERLAY_SMOOTHING:g} cells, on a scale of its own."
     return [f"{text} {attribute_ways.gap_note(rows)}".rstrip(), *attribute_ways.chosen_note(record)]
 
 
@@ -208,4 +215,5 @@ def _grid(
     strips = np.empty((n_rows if with_strips else 0, 2), dtype=object)
     for row, column in np.ndindex(strips.shape):
         strips[row, column] = figure.add_subplot(cells[2 * row, column])
-    return grid, strips, [figure.add_subplot(cells[-1, 0]), figure.add_subplot(cells[-1, 1:3])]
+    of_maps = 1 if n_columns == 3 else slice(1, None)  # an overlay has a scale of its own, channels have the sum's
+    return grid, strips, [figure.add_subplot(cells[-1, 0]), figure.add_subplot(cells[-1, of_maps])]

@@ -11,11 +11,13 @@ from matplotlib.colorbar import Colorbar
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
+from scipy import ndimage
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
 
 __all__ = [
+    "OVERLAY_SMOOTHING",
     "PERCENTILE",
     "attribution_bar",
     "attribution_limit",
@@ -25,12 +27,16 @@ __all__ = [
     "show_attribution",
     "show_overlay",
     "show_spectrogram",
+    "smoothed",
     "spectrogram_bar",
     "spectrogram_scale",
 ]
 
 PERCENTILE = 99.5
 """The attributions' scale ends at this percentile of their size over all that share it: single pixels would set it."""
+
+OVERLAY_SMOOTHING = 2.0
+"""Standard deviation of the Gaussian of an overlay, in rows and columns."""
 
 _TICKS_HZ = (250, 1000, 4000, 16000)  # an octave is about as high everywhere
 _LINEAR_TICKS_HZ = (2000, 5000, 10000, 15000, 20000)
@@ -92,10 +98,16 @@ def show_attribution(ax: Axes, attribution: np.ndarray, *, limit: float, extent:
     return found
 
 
+def smoothed(attribution: np.ndarray) -> np.ndarray:
+    """Return an attribution ``(n_rows, n_columns)`` averaged over its surroundings: an overlay of specks shows none."""
+    found: np.ndarray = ndimage.gaussian_filter(attribution.astype(np.float64), OVERLAY_SMOOTHING, mode="nearest")
+    return found
+
+
 def show_overlay(
     ax: Axes, image: np.ndarray, attribution: np.ndarray, *, scale: Scale, limit: float, extent: Extent
 ) -> None:
-    """Draw a spectrogram in grey, and on it the attribution, the more opaque the greater."""
+    """Draw a spectrogram in grey, and on it a `smoothed` attribution, the more opaque the greater."""
     below = _show(ax, image, extent)
     below.set(cmap="gray_r", clim=(scale[0], scale[1] + 0.3 * (scale[1] - scale[0])))  # mid grey at most: colours show
     share = np.clip(np.nan_to_num(attribution / limit), -1, 1)
