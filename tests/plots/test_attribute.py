@@ -56,7 +56,7 @@ def test_waveforms_above_their_spectrograms(figure, fake):
     assert height_in(record) > plain
     strips = [ax for ax in figure.axes if ax.collections and not ax.axison]
     assert [ax.get_ylim() for ax in strips] == [(-0.2, 0.2), (-0.5, 0.5)]
-    assert [ax.get_title(loc="left") for ax in strips] == ["true: dog", "true: rooster"]
+    assert [ax.get_title(loc="left") for ax in strips] == ["true: dog (4-1000-A-0)", "true: rooster (4-1001-A-1)"]
     assert {ax.get_title(loc="left") for ax in axes} == {""}
     figure.draw_without_rendering()
     for strip, ax in zip(strips, axes[::3], strict=True):
@@ -125,8 +125,8 @@ def test_rows_of_mfccs_are_coefficients_on_a_scale_of_both_signs(figure, fake):
 
 def test_text_names_class_prediction_and_gap(figure, fake):
     axes = draw(fake.attribute(3), figure=figure)
-    assert axes[0].get_title(loc="left") == "true: dog"
-    assert axes[1].get_title(loc="left") == "predicted: dog (0.98), gap 1.2 %"
+    assert axes[0].get_title(loc="left") == "true: dog (4-1000-A-0)"
+    assert axes[1].get_title(loc="left") == "predicted: dog (0.98), gap 1.23 %"
     assert axes[4].get_title(loc="left").endswith("gap 0.025*")
     assert axes[7].get_title(loc="left").startswith("predicted: rain")
     assert "* absolute" in figure.get_supxlabel()
@@ -171,19 +171,21 @@ RUNS = [
 ]
 
 
-def test_networks_are_rows_of_one_scale(figure, fake):
+def test_networks_are_rows_with_a_scale_each(figure, fake):
     record = fake.attribute(3, ways=RUNS)
     axes = np.array(draw(record, figure=figure)).reshape(4, 3)
     for way in range(3):
         for clip in range(3):
             shown = axes[1 + way, clip].images[0].get_array()
             np.testing.assert_allclose(shown, record.arrays["attribution"][3 * way + clip].sum(axis=0))
-    assert len({ax.images[0].get_clim() for ax in axes[1:].flat}) == 1
+    assert [len({ax.images[0].get_clim() for ax in row}) for row in axes[1:]] == [1, 1, 1]
+    limits = [row[0].images[0].get_clim()[1] for row in axes[1:]]
+    assert limits == pytest.approx([limits[0], 2 * limits[0], 3 * limits[0]])  # as their maps are
     assert [ax.get_ylabel().replace("\n", " ") for ax in axes[1:, 0]] == [
         "ImageNet init, full", "random init", "ImageNet init, freeze stem to block2",
     ]  # fmt: skip
     assert axes[0, 0].get_title(loc="left") == "dog"
-    assert axes[1, 0].get_title(loc="left") == "dog (0.98), gap 1.2 %"
+    assert axes[1, 0].get_title(loc="left") == "dog (0.98), gap 1.23 %"
     figure.draw_without_rendering()
 
 
@@ -191,16 +193,15 @@ def test_methods_have_scales_of_their_own(figure, fake):
     ways = [{"method": "integrated-gradients"}, {"method": "integrated-gradients", "baseline": "mean"},
             {"method": "grad-cam", "baseline": None, "block": "block2", "gap": None}]  # fmt: skip
     record = fake.attribute(2, ways=ways)
-    record.params["refused"] = {"deeplift": "why"}
+    record.params["refused"] = [{"run": "run", "way": "deeplift", "why": "why"}]
     axes = np.array(draw(record, figure=figure)).reshape(4, 2)
-    limits = [{ax.images[0].get_clim() for ax in row} for row in axes[1:]]
-    assert limits[0] == limits[1] != limits[2]
+    assert [len({ax.images[0].get_clim() for ax in row}) for row in axes[1:]] == [1, 1, 1]
     assert [ax.get_ylabel().replace("\n", " ") for ax in axes[1:, 0]] == [
         "integrated gradients from silence", "integrated gradients from mean", "grad-cam at block2",
     ]  # fmt: skip
     assert axes[0, 0].get_title(loc="left") == "dog\ndog (0.98)"
     assert axes[3, 0].get_title(loc="left") == ""
-    assert "Wrong for this network and left out: deeplift." in figure.get_supxlabel()
+    assert "Wrong for the network and left out: deeplift." in figure.get_supxlabel()
 
 
 def test_what_does_not_fit_is_said(figure, fake):
@@ -210,3 +211,36 @@ def test_what_does_not_fit_is_said(figure, fake):
     assert len(axes) == MAX_CLIPS * (MAX_WAYS + 1)
     said = f"{MAX_CLIPS} of {MAX_CLIPS + 1} clips, {MAX_WAYS} of {MAX_WAYS + 1} rows of maps"
     assert said in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_networks_of_one_kind_are_told_apart(figure, fake):
+    same = {"init": "random", "treatment": "random", "blocks": "", "backbone": "a_net"}
+    ways = [
+        {"run": "a", **same, "seed": 0},
+        {"run": "b", **same, "seed": 1},
+        {"run": "c", **same, "seed": 0, "backbone": "b_net"},
+        {"run": "d", **same, "seed": 1},
+    ]
+    axes = np.array(draw(fake.attribute(1, ways=ways), figure=figure)).reshape(5, 1)
+    assert [ax.get_ylabel().replace("\n", " ") for ax in axes[1:, 0]] == [
+        "random init, a net, seed 0", "random init, a net, seed 1, b", "random init, b net",
+        "random init, a net, seed 1, d",
+    ]  # fmt: skip
+
+
+def test_the_explained_class_is_said_where_it_is_not_the_predicted_one(figure, fake):
+    record = fake.attribute(3, ways=RUNS)
+    for row in record.rows:
+        row |= {"target": "rain", "target_probability": 0.04}
+    axes = np.array(draw(record, figure=figure)).reshape(4, 3)
+    assert axes[1, 0].get_title(loc="left") == "dog (0.98), shown: rain (0.04), gap 1.23 %"
+    assert axes[1, 2].get_title(loc="left").startswith("rain (0.76), gap")
+    assert "of the logit of a class" in figure.get_supxlabel()
+
+
+def test_clips_that_were_stretched_have_no_common_seconds(figure, fake):
+    record = fake.attribute(2)
+    record.rows[1]["shown_s"] = 2.5
+    axes = draw(record, figure=figure)
+    assert axes[0].get_xlim() == (0, 1)
+    assert axes[3].get_xlabel() == "share of the clip"

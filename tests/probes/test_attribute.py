@@ -52,7 +52,7 @@ def explain(monkeypatch, tiny_checkpoint):
 
     def call(model, **options):
         found = dataclasses.replace(tiny_checkpoint, _after=model)
-        monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found)
+        monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found])
         return attribute("run", device="cpu", progress=False, **options)
 
     return call
@@ -68,7 +68,7 @@ def test_what_does_not_add_up_is_told_and_marked(explain, caplog):
     assert row["gap"] > 0.01
     assert not row["reached"]
     missed = f"{100 * row['gap']:.2g} %"
-    said = f"{row['clip']}: from silence the attributions miss their sum by {missed}, after 1 steps"
+    said = f"{row['clip']}: from silence the attributions miss their sum by {missed} at best, with 1 steps"
     assert said in [entry.message for entry in caplog.records]
     caplog.clear()
     (row,) = explain(Smooth(), n_clips=1).rows  # as many steps as it takes
@@ -166,7 +166,7 @@ def test_mfccs_start_from_the_silence_of_mfccs(monkeypatch, tiny_data, tiny_chec
     material = dataclasses.replace(tiny_checkpoint.material, settings=settings, images=images)
     model = Linear(material.image_shape)
     found = dataclasses.replace(tiny_checkpoint, material=material, standardise=Standardiser(), _after=model)
-    monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found)
+    monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found])
     record = attribute("run", device="cpu", progress=False, n_clips=1, n_steps=2)
     assert record.params["row_hz"] is None
     assert record.params["silence"] == pytest.approx(math.sqrt(128) * math.log(1e-6))
@@ -236,8 +236,8 @@ def test_all_methods_beside_each_other_and_those_that_are_wrong_are_told(explain
     for row in record.rows:
         assert record.params["clips"][row["image_index"]] == row["clip"]
         assert (row["gap"] is not None) == (row["method"] in ("integrated-gradients", "deeplift"))
-    assert set(record.params["refused"]) == {"guided-backprop"}  # which knows ReLU alone
-    assert "guided-backprop is left out: guided-backprop knows modules of ReLU only" in caplog.text
+    assert [one["way"] for one in record.params["refused"]] == ["guided-backprop"]  # which knows ReLU alone
+    assert "guided-backprop of tiny is left out: guided-backprop knows modules of ReLU only" in caplog.text
 
 
 class Kinked(Smooth):
@@ -251,8 +251,10 @@ class Kinked(Smooth):
 
 def test_methods_that_are_wrong_are_left_out_of_all_and_refused_alone(explain, caplog):
     record = explain(Kinked(), n_clips=1, method=["all"], n_steps=4)
-    assert set(record.params["refused"]) == {"deeplift from silence", "guided-backprop", "grad-cam stem"}
-    assert "deeplift from silence is left out: deeplift knows modules of" in caplog.text
+    refused = {one["way"]: one["why"] for one in record.params["refused"]}
+    assert set(refused) == {"deeplift from silence", "guided-backprop", "grad-cam stem"}
+    assert "deeplift knows modules of" in refused["deeplift from silence"]
+    assert "deeplift from silence of tiny is left out: deeplift knows modules of" in caplog.text
     assert {row["method"] for row in record.rows} == {
         "integrated-gradients", "gradient-x-input", "smoothgrad", "occlusion",
     }  # fmt: skip
@@ -268,13 +270,13 @@ def several(monkeypatch, tiny_checkpoint):
 
     def call(*models, change=None, **options):
         found = {
-            f"run{k}": dataclasses.replace(tiny_checkpoint, _after=model, name=f"run{k}")
+            f"run{k}": dataclasses.replace(tiny_checkpoint, _after=model, name=f"run{k}", run=None)
             for k, model in enumerate(models)
         }
         if change is not None:
             last = list(found)[-1]
             found[last] = change(found[last])
-        monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found[path])
+        monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found[path] for path in paths])
         return attribute(list(found), device="cpu", progress=False, **options)
 
     return call
@@ -322,3 +324,63 @@ def test_a_clip_of_another_rate_is_resampled(explain, tmp_path, tiny_checkpoint)
     heard = own > own.min() + 6  # what is not leakage
     inner = slice(4, -4)  # columns away from the ends, where the resampler rings
     assert np.abs(own - other)[:, :, inner][heard[:, :, inner]].max() < 0.5
+
+
+def test_all_parts_of_a_recording_are_explained(monkeypatch, tiny_checkpoint):
+    dataset = tiny_checkpoint.material.dataset
+    parts = tuple(
+        dataclasses.replace(clip, start_s=start, end_s=start + 0.2) for clip in dataset.clips for start in (0.0, 0.2)
+    )
+    array = np.repeat(np.asarray(tiny_checkpoint.material.images.array), 2, axis=0)
+    images = dataclasses.replace(tiny_checkpoint.material.images, array=array)
+    material = dataclasses.replace(
+        tiny_checkpoint.material, dataset=dataclasses.replace(dataset, clips=parts), images=images
+    )
+    found = dataclasses.replace(tiny_checkpoint, material=material, _after=Linear(material.image_shape))
+    monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found])
+    record = attribute("run", clips=["low/3.wav"], n_steps=1, device="cpu", progress=False)
+    assert [(row["clip"], row["start_s"], row["end_s"]) for row in record.rows] == [
+        ("low/3.wav", 0.0, 0.2), ("low/3.wav", 0.2, 0.4),
+    ]  # fmt: skip
+
+
+def test_runs_of_one_name_are_told_apart_and_none_comes_twice(tiny_run, tmp_path):
+    other = dataclasses.replace(tiny_run, path=tmp_path / "other" / tiny_run.path.name)
+    shutil.copytree(tiny_run.path, other.path)
+    record = attribute([tiny_run.path, other.path], n_clips=1, n_steps=1, device="cpu", progress=False)
+    names = [row["run"] for row in record.rows]
+    assert names == [f"{tiny_run.path.parent.name}/{tiny_run.path.name}", f"other/{tiny_run.path.name}"]
+    with pytest.raises(ParameterError, match=rf"{tiny_run.path.name} was given twice"):
+        attribute([tiny_run.path, tiny_run.path], n_clips=1, n_steps=1, device="cpu", progress=False)
+
+
+def test_what_is_refused_is_of_a_network(several, tiny_checkpoint):
+    record = several(Smooth(), Kinked(), n_clips=1, n_steps=2, method="all")
+    assert {(one["run"], one["way"]) for one in record.params["refused"]} == {
+        ("run0", "guided-backprop"), ("run1", "deeplift from silence"), ("run1", "guided-backprop"),
+        ("run1", "grad-cam stem"),
+    }  # fmt: skip
+    assert [row["run"] for row in record.rows if row["method"] == "deeplift"] == ["run0"]
+    assert record.arrays["attribution"].shape[0] == len(record.rows)
+    with pytest.raises(ParameterError, match="run0: block='stem' is no block of the network"):
+        several(Smooth(), Kinked(), n_clips=1, method="grad-cam", block="stem")
+
+
+@pytest.mark.parametrize("features", ["mfcc"])
+def test_what_cannot_be_heard_is_told_before_anything_is_computed(several, tiny_checkpoint, tmp_path, features):
+    def change(checkpoint):
+        settings = checkpoint.material.settings.model_copy(update={"features": features})
+        return dataclasses.replace(checkpoint, material=dataclasses.replace(checkpoint.material, settings=settings))
+
+    class Unasked(Linear):
+        def forward(self, x):
+            raise AssertionError("asked")
+
+    with pytest.raises(ParameterError, match="features='mfcc' cannot be heard"):
+        several(Unasked(shape_of(tiny_checkpoint)), change=change, sounds=tmp_path, n_clips=1)
+
+
+@pytest.mark.parametrize("memory_gb", [0.0, -1.0, float("nan"), float("inf")])
+def test_memory_that_is_no_size(explain, memory_gb):
+    with pytest.raises(ParameterError, match=f"memory_gb={memory_gb} must be more than 0"):
+        explain(Smooth(), n_clips=1, memory_gb=memory_gb)

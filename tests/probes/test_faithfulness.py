@@ -1,5 +1,6 @@
 """Faithfulness: exact on a linear network, whole on a real one, and drawn."""
 
+import copy
 import dataclasses
 import functools
 
@@ -21,6 +22,8 @@ from tlprobe.probes.faithfulness import IG, IG_ABSOLUTE, MEASURES, faithfulness
 
 class Linear(nn.Module):
     """Three logits that are sums over the image."""
+
+    cut_after = None
 
     def __init__(self, shape):
         super().__init__()
@@ -202,3 +205,12 @@ def test_its_figure_says_steps_and_gaps_and_draws_old_records(record):
     assert names[::-1][3:6] == ["map, 25 ms and 50 ms", "map, 25 ms and 100 ms", "map, 50 ms and 100 ms"]
     old = ("steps", "tolerance", "max_steps", "n_not_reached")
     assert "from silence, 2 steps; completeness gap at most 1 % in" in shown({}, without=old)[1]
+
+
+def test_a_network_that_was_cut_forgets_as_it_is(tiny_checkpoint, monkeypatch):
+    model = copy.deepcopy(tiny_checkpoint.after())
+    model.cut("block2", seed=0)
+    found = dataclasses.replace(tiny_checkpoint, _after=model)
+    monkeypatch.setattr(module, "open_checkpoint", lambda path, **_: found)
+    record = faithfulness("run", n_clips=2, n_steps=1, device="cpu", progress=False)
+    assert list(rows(record, "randomisation")) == ["head", "block2", "block1", "stem"]

@@ -72,8 +72,20 @@ def attribute(
     listen: Annotated[
         bool, typer.Option(help="Write what each map keeps and removes as WAV files, and classify both again.")
     ] = False,
-    channels: Annotated[bool, typer.Option("--channels", help="Draw the attributions of each channel too.")] = False,
-    waveform: Annotated[bool, typer.Option("--waveform", help="Draw the waveforms above the spectrograms.")] = False,
+    channels: Annotated[
+        bool,
+        typer.Option(
+            "--channels",
+            help="Draw each channel's attributions (one network, one method; contact sheets).",
+        ),
+    ] = False,
+    waveform: Annotated[
+        bool,
+        typer.Option(
+            "--waveform",
+            help="Draw waveforms above spectrograms (one network, one method; contact sheets).",
+        ),
+    ] = False,
     contact_sheet: Annotated[
         bool, typer.Option("--contact-sheet", help="Also draw all clips over the pages of contact_sheet.pdf.")
     ] = False,
@@ -92,6 +104,7 @@ def attribute(
     asked |= {"tolerance": tolerance, "n_steps": n_steps, "memory_gb": memory, "above_hz": above_hz}
     asked |= {"method": method, "block": block, "channels": channels, "waveform": waveform}
     sounds = out / "sounds" if listen else None
+    products = {"listen": listen, "contact_sheet": contact_sheet}
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=ckpt)
     if len(ckpt) > 1 and options is not None:
@@ -101,7 +114,9 @@ def attribute(
     from tlprobe.probes.attribute import attribute as call
     from tlprobe.probes.attribution.shortcuts import by_class
 
-    with claimed("attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, clip=clip, **asked) as claim:
+    with claimed(
+        "attribute", out, overwrite=overwrite, ckpt=ckpt, data=data, given=given, clip=clip, **asked, **products
+    ) as claim:
         record = call(
             ckpt, clips=clip, sounds=sounds, data=data, options=options, device=device, progress=progress, **asked
         )
@@ -115,6 +130,7 @@ def attribute(
         for place in places:
             if place["label"] is None:
                 typer.echo(_shortcut_line(place, above_hz=record.params["above_hz"]))
+        _clear(out, record.rows)
         claim.deliver(record)
         if contact_sheet:
             n_pages = save_contact_sheet(record, out / "contact_sheet.pdf")
@@ -168,6 +184,14 @@ def faithfulness(
         claim.deliver(record)
 
 
+def _clear(out: Path, rows: list[dict[str, Any]]) -> None:
+    """Remove what an earlier result left beside its record, and the new one, of these rows, has not."""
+    own = {row[name] for row in rows for name in ("kept_wav", "removed_wav") if name in row}
+    sounds = [*out.glob("sounds/*_kept.wav"), *out.glob("sounds/*_removed.wav")]
+    for old in [file for file in sounds if file.name not in own] + [out / "contact_sheet.pdf"]:
+        old.unlink(missing_ok=True)
+
+
 def _attribution_line(row: dict[str, Any], *, several_runs: bool) -> str:
     """Say an attribution, for reading."""
     how = row["method"] + (f" at {row['block']}" if row["block"] else "")
@@ -175,6 +199,8 @@ def _attribution_line(row: dict[str, Any], *, several_runs: bool) -> str:
     text = f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  {how}"
     if several_runs:
         text += f" in {row['run']}"
+    if row["target"] != row["predicted"]:
+        text += f", explaining {row['target']} ({row['target_probability']:.2f})"
     if row["gap"] is not None:
         gap = f"{row['gap']:.2g} (absolute)" if row["gap_absolute"] else f"{100 * row['gap']:.2f} %"
         text += f", completeness gap {gap}"
@@ -187,6 +213,8 @@ def _shortcut_line(place: dict[str, Any], *, above_hz: float) -> str:
     """Say where attributions lie that no sound event explains, for reading."""
     said = []
     for name, words in (("padding", "padding"), ("above", f"above {above_hz:g} Hz"), ("ends", "first and last 100 ms")):
-        if place[name] is not None:
+        if name == "padding" and place[name] is None and place[f"{name}_area"]:
+            said.append("padding 0 by construction, from silence")
+        elif place[name] is not None:
             said.append(f"{words} {100 * place[name]:.1f} % (of {100 * place[f'{name}_area']:.1f} % of the image)")
     return f"{place['run']}, {place['way']}, {place['n']} clips: {', '.join(said)}"

@@ -135,7 +135,7 @@ def draw_rows(
     peaks = record.arrays["peaks"][order] if "peaks" in record.arrays else None
     names = ["spectrogram", "attribution", *(record.params.get("channels") or ("overlay",))]
     grid, strips, bars = _grid(figure, len(rows), len(names), with_strips=peaks is not None)
-    extent, seconds = extent_of(record, images)
+    extent, axis = extent_of(record, images, rows)
     for number_, (row, axes) in enumerate(zip(rows, grid, strict=True)):
         image, channels = images[number_], attributions[number_]
         total = channels.sum(axis=0)
@@ -143,7 +143,7 @@ def draw_rows(
         right = show_attribution(axes[1], total, limit=scales.limit, extent=extent)
         if names[2] == "overlay":
             limit = scales.overlay_limit
-            show_overlay(axes[2], image, smoothed(total), scale=scales.spectrogram, limit=limit, extent=extent)
+            over = show_overlay(axes[2], image, smoothed(total), scale=scales.spectrogram, limit=limit, extent=extent)
         else:
             for ax, channel in zip(axes[2:], channels, strict=True):
                 show_attribution(ax, channel, limit=scales.limit, extent=extent)
@@ -154,11 +154,16 @@ def draw_rows(
             heads[1].axis("off")
         heads[0].set_title(_clip_text(row), loc="left", fontsize=7, pad=2)
         heads[1].set_title(_result_text(row), loc="left", fontsize=7, pad=2)
-    label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], seconds=seconds)
+    label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], axis=axis)
     spectrogram_bar(figure, bars[0], left, record=record, orientation="horizontal")
-    attribution_bar(figure, bars[1], right, label="attribution, sum of channels", orientation="horizontal")
+    unit = attribute_ways.UNITS.get(str(rows[0].get("method")), "")
+    named = f"attribution{f' ({unit})' if unit else ''}, sum of channels"
+    attribution_bar(figure, bars[1], right, label=named, orientation="horizontal")
+    if names[2] == "overlay":
+        attribution_bar(figure, bars[2], over, label="the same, smoothed", orientation="horizontal")
     for ax, name in zip(grid[-1, 2:], names[2:], strict=True):
-        ax.set_xlabel(f"{ax.get_xlabel()}\n{name}")
+        if name != "overlay":
+            ax.set_xlabel(f"{ax.get_xlabel()}\n{name}")
     return list(grid.flat)
 
 
@@ -172,9 +177,11 @@ def _waveform(ax: Axes, peaks: np.ndarray, end: float) -> None:
 
 def _clip_text(row: Mapping[str, Any]) -> str:
     """Name the clip by its class, or by its file where nobody gave a class."""
+    file = str(row.get("clip", "")).rsplit("/", 1)[-1]
+    part = "" if row.get("start_s") is None else f" from {row['start_s']:g} s"
     if row.get("label") is not None:
-        return f"true: {readable(row['label'])}"
-    return f"clip: {readable(str(row.get('clip', '')).rsplit('/', 1)[-1])}"
+        return f"true: {readable(row['label'], limit=20)} ({readable(file.rpartition('.')[0] or file, limit=16)}{part})"
+    return f"clip: {readable(file)}{part}"
 
 
 def _result_text(row: Mapping[str, Any]) -> str:
@@ -182,8 +189,7 @@ def _result_text(row: Mapping[str, Any]) -> str:
     text = f"predicted: {readable(row.get('predicted'), limit=24)}"
     if math.isfinite(probability):
         text += f" ({probability:.2f})"
-    if row.get("target") not in (None, row.get("predicted")):
-        text += f", shown: {readable(row['target'], limit=16)}"
+    text += attribute_ways.target_text(row, limit=16)
     gap = attribute_ways.gap_text(row)
     return f"{text}, {gap}" if gap else text
 
@@ -203,7 +209,7 @@ def _notes(record: Record, rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _grid(
     figure: Figure | SubFigure, n_rows: int, n_columns: int, *, with_strips: bool
 ) -> tuple[np.ndarray, np.ndarray, list[Axes]]:
-    """Return the axes of the clips, which share both axes, two above each for its waveform, and two of the bars."""
+    """Return the axes of the clips, which share both axes, two above each for its waveform, and those of the bars."""
     each = [_STRIP_IN, _ROW_IN] if with_strips else [_ROW_IN]
     cells = figure.add_gridspec(n_rows * len(each) + 1, n_columns, height_ratios=[*each * n_rows, 0.09])
     grid = np.empty((n_rows, n_columns), dtype=object)
@@ -215,5 +221,5 @@ def _grid(
     strips = np.empty((n_rows if with_strips else 0, 2), dtype=object)
     for row, column in np.ndindex(strips.shape):
         strips[row, column] = figure.add_subplot(cells[2 * row, column])
-    of_maps = 1 if n_columns == 3 else slice(1, None)  # an overlay has a scale of its own, channels have the sum's
-    return grid, strips, [figure.add_subplot(cells[-1, 0]), figure.add_subplot(cells[-1, of_maps])]
+    each_bar = (0, 1, 2) if n_columns == 3 else (0, slice(1, None))  # channels have the scale of their sum
+    return grid, strips, [figure.add_subplot(cells[-1, place]) for place in each_bar]

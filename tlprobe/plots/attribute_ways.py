@@ -1,7 +1,7 @@
 """The same clips explained by several networks, methods or baselines, one below the other.
 
-One column a clip: its spectrogram, then a row for each network, method and baseline. Maps of one method share a scale,
-symmetric about zero; different methods have different units, and scales of their own.
+One column a clip: its spectrogram, then a row for each method and baseline of each network. Each row has a scale of its
+own, symmetric about zero, with its bar: one for all would leave rows blank.
 """
 
 import math
@@ -27,13 +27,25 @@ from tlprobe.plots.time_frequency import (
 )
 from tlprobe.records import Record
 
-__all__ = ["by_way", "chosen_note", "draw", "gap_note", "gap_text", "has_several", "height_in", "row_text", "way_text"]
+__all__ = [
+    "UNITS",
+    "by_way",
+    "chosen_note",
+    "draw",
+    "gap_note",
+    "gap_text",
+    "has_several",
+    "height_in",
+    "row_text",
+    "target_text",
+    "way_text",
+]
 
 MAX_CLIPS, MAX_WAYS = 4, 12
 """What fits on a page; the figure says what it leaves out."""
 
 _ROW_IN, _REST_IN = 0.8, 0.95
-_UNITS = {
+UNITS = {  # of a method's maps; relevance of grad-cam has none
     "integrated-gradients": "logits",
     "gradient-x-input": "logits",
     "deeplift": "logits",
@@ -58,12 +70,12 @@ def height_in(record: Record) -> float:
 
 def draw(record: Record, rows: Sequence[_Row], *, figure: Figure | SubFigure) -> list[Axes]:
     """Draw the rows of such a record whose arrays are there; return the axes row by row, spectrograms first."""
-    ways = by_way(rows)
+    ways = _in_turns(by_way(rows))
     shown = dict(list(ways.items())[:MAX_WAYS])
     n_clips = min(MAX_CLIPS, *(len(own) for own in shown.values()))
     first = next(iter(shown.values()))[:n_clips]
     images = record.arrays["spectrogram"][[int(row["image_index"]) for row in first], 0]
-    extent, seconds = extent_of(record, images)
+    extent, axis = extent_of(record, images, first)
     grid, bars = _grid(figure, len(shown) + 1, n_clips)
     scale = spectrogram_scale(record, images)
     several_networks = len({row.get("run") for row in rows}) > 1
@@ -72,15 +84,15 @@ def draw(record: Record, rows: Sequence[_Row], *, figure: Figure | SubFigure) ->
         ax.set_title(_clip_text(row, with_prediction=not several_networks), loc="left", fontsize=6.5, pad=2)
     spectrogram_bar(figure, bars[0], left, record=record)
     bars[0].set_ylabel("ln power" if record.params.get("row_hz") else "value", fontsize=7)
-    limits = _limits(record, shown, n_clips)
-    for axes, bar, (way, own) in zip(grid[1:], bars[1:], shown.items(), strict=True):
-        for ax, row in zip(axes, own[:n_clips], strict=True):
-            attribution = record.arrays["attribution"][int(row["array_index"])].sum(axis=0)
-            right = show_attribution(ax, attribution, limit=limits[way], extent=extent)
+    for axes, bar, own in zip(grid[1:], bars[1:], shown.values(), strict=True):
+        maps = record.arrays["attribution"][[int(row["array_index"]) for row in own[:n_clips]]].sum(axis=1)
+        limit = attribution_limit(maps)
+        for ax, row, attribution in zip(axes, own, maps, strict=False):
+            right = show_attribution(ax, attribution, limit=limit, extent=extent)
             text = ", ".join(filter(None, (_answer_text(row) if several_networks else "", gap_text(row))))
             ax.set_title(text, loc="left", fontsize=6.5, pad=2)
-        attribution_bar(figure, bar, right, label=_UNITS.get(str(own[0].get("method")), ""))
-    label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], seconds=seconds)
+        attribution_bar(figure, bar, right, label=UNITS.get(str(own[0].get("method")), ""))
+    label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], axis=axis)
     for ax, own in zip(grid[1:, 0], shown.values(), strict=True):
         ax.set_ylabel(textwrap.fill(row_text(own[0], rows), 15), fontsize=6.5)
     note = "\n".join(textwrap.fill(line, 130) for line in _notes(record, rows, n_clips=n_clips, n_ways=len(ways)))
@@ -108,7 +120,8 @@ def gap_text(row: _Row) -> str:
     gap = number(row.get("gap"))
     if not math.isfinite(gap):
         return ""
-    text = f"gap {gap:.2g}*" if row.get("gap_absolute") else f"gap {100 * gap:.2g} %"
+    relative = "gap < 0.01 %" if gap < 1e-4 else f"gap {100 * gap:.3g} %"
+    text = f"gap {gap:.2g}*" if row.get("gap_absolute") else relative
     return text + (" (!)" if row.get("reached") is False else "")
 
 
@@ -142,16 +155,10 @@ def by_way(rows: Sequence[_Row]) -> dict[tuple[Hashable, ...], list[_Row]]:
     return found
 
 
-def _limits(
-    record: Record, shown: Mapping[tuple[Hashable, ...], Sequence[_Row]], n_clips: int
-) -> dict[tuple[Hashable, ...], float]:
-    """Return where the scale of each way ends: one for all ways of the same method and block."""
-    together: dict[tuple[Any, Any], list[np.ndarray]] = {}
-    for own in shown.values():
-        maps = record.arrays["attribution"][[int(row["array_index"]) for row in own[:n_clips]]].sum(axis=1)
-        together.setdefault((own[0].get("method"), own[0].get("block")), []).append(maps)
-    limits = {key: attribution_limit(np.concatenate(maps)) for key, maps in together.items()}
-    return {way: limits[own[0].get("method"), own[0].get("block")] for way, own in shown.items()}
+def _in_turns(ways: Mapping[tuple[Hashable, ...], list[_Row]]) -> dict[tuple[Hashable, ...], list[_Row]]:
+    """Return the same method of all networks next to each other, so that what does not fit is missing of all."""
+    methods = list(dict.fromkeys(key[1:] for key in ways))
+    return {key: ways[key] for key in sorted(ways, key=lambda key: methods.index(key[1:]))}
 
 
 def _clip_text(row: _Row, *, with_prediction: bool) -> str:
@@ -162,20 +169,42 @@ def _clip_text(row: _Row, *, with_prediction: bool) -> str:
 def _answer_text(row: _Row) -> str:
     probability = number(row.get("probability"))
     text = f"{readable(row.get('predicted'), limit=14)}"
-    return f"{text} ({probability:.2f})" if math.isfinite(probability) else text
+    if math.isfinite(probability):
+        text += f" ({probability:.2f})"
+    return text + target_text(row, limit=12)
+
+
+def target_text(row: _Row, *, limit: int) -> str:
+    """Say which class is explained, where it is not the predicted one."""
+    if row.get("target") in (None, row.get("predicted")):
+        return ""
+    probability = number(row.get("target_probability"))
+    said = f" ({probability:.2f})" if math.isfinite(probability) else ""
+    return f", shown: {readable(row['target'], limit=limit)}{said}"
 
 
 def row_text(row: _Row, rows: Sequence[_Row]) -> str:
     """Say what tells a row of maps from the others."""
     parts = []
     if len({other.get("run") for other in rows}) > 1:
-        parts.append(_network_text(row))
+        parts.append(_network_text(row, rows))
     if len({way_text(other) for other in rows}) > 1:
         parts.append(way_text(row))
     return ", ".join(parts)
 
 
-def _network_text(row: _Row) -> str:
+def _network_text(row: _Row, rows: Sequence[_Row]) -> str:
+    """Name a network by its start and treatment; where others are called the same, by what differs, at last its run."""
+    alike = {str(other.get("run")): other for other in rows if _kind_text(other) == _kind_text(row)}
+    text = _kind_text(row)
+    for name in ("backbone", "seed"):
+        if len({other.get(name) for other in alike.values()}) > 1:
+            text += f", {'seed ' if name == 'seed' else ''}{readable(row.get(name), limit=20)}"
+            alike = {run: other for run, other in alike.items() if other.get(name) == row.get(name)}
+    return text if len(alike) == 1 else f"{text}, {readable(row.get('run'), limit=24)}"
+
+
+def _kind_text(row: _Row) -> str:
     if row.get("treatment") is None:
         return readable(row.get("run"), limit=24)
     text = init_label(str(row.get("init")))
@@ -188,18 +217,19 @@ def _network_text(row: _Row) -> str:
 
 def _notes(record: Record, rows: Sequence[_Row], *, n_clips: int, n_ways: int) -> list[str]:
     ways = {way_text(row) for row in rows}
-    shown = f"{next(iter(ways))} of the class logit" if len(ways) == 1 else "attributions of the class logit"
-    text = f"{shown[0].upper()}{shown[1:]}; scales end at the {PERCENTILE:g}th percentile"
-    text += ", one for the rows of a method." if len(ways) < n_ways else ", one a method."
+    what = next(iter(ways)) if len(ways) == 1 else "attributions"
+    explained = "the predicted class" if all(row.get("target") == row.get("predicted") for row in rows) else "a class"
+    text = f"{what[0].upper()}{what[1:]} of the logit of {explained}"
+    text += f"; each row's scale ends at its {PERCENTILE:g}th percentile."
     notes = [" ".join(filter(None, (text, gap_note(rows)))), *chosen_note(record)]
     n_all = max(len(own) for own in by_way(record.rows).values())
     if n_clips < n_all or n_ways > MAX_WAYS:
-        left_out = (
-            f"{n_clips} of {n_all} clips, {min(n_ways, MAX_WAYS)} of {n_ways} rows of maps; the record holds all."
-        )
-        notes.append(left_out)
+        n_shown = min(n_ways, MAX_WAYS)
+        notes.append(f"{n_clips} of {n_all} clips, {n_shown} of {n_ways} rows of maps; the record holds all.")
     if refused := record.params.get("refused"):
-        notes.append(f"Wrong for this network and left out: {', '.join(refused)}.")
+        several = len({row.get("run") for row in rows}) > 1
+        left_out = (f"{one['way']} of {one['run']}" if several else one["way"] for one in refused)
+        notes.append(f"Wrong for the network and left out: {', '.join(left_out)}.")
     return notes
 
 

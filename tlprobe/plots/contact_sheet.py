@@ -1,6 +1,7 @@
 """A contact sheet: all clips of an attribution record over the pages of one PDF, those of one way on one scale."""
 
 import io
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
 from tlprobe.plots.attribute import draw_rows, drawable, scales_of
-from tlprobe.plots.attribute_ways import by_way, row_text, way_text
+from tlprobe.plots.attribute_ways import by_way, gap_note, row_text, way_text
 from tlprobe.plots.figure import settle
 from tlprobe.plots.style import NOTE_PT, paper_style
 from tlprobe.records import Record
@@ -64,8 +65,9 @@ def save_contact_sheet(record: Record, path: Path | str) -> int:
             within = (_MARGIN, 1 - _MARGIN - height, 1 - 2 * _MARGIN, height)
             figure = Figure(figsize=_PAGE_IN, layout=ConstrainedLayoutEngine(rect=within))
             draw_rows(record, shown, figure=figure, scales=scales)
-            what = filter(None, (title, str(record.params.get("chosen", "")), f"page {number} of {len(pages)}"))
-            figure.suptitle("; ".join(what), fontsize=NOTE_PT, color="0.3", x=_MARGIN, ha="left")
+            where = f"page {number} of {len(pages)}"
+            what = filter(None, (title, str(record.params.get("chosen", "")), where, gap_note(shown)))
+            figure.suptitle(textwrap.fill("; ".join(what), 150), fontsize=NOTE_PT, color="0.3", x=_MARGIN, ha="left")
             settle(figure)
             pdf.savefig(figure)
     write_atomic(path, content.getvalue())

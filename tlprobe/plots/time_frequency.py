@@ -1,13 +1,15 @@
 """Spectrograms and attributions as images: their scales, axes in seconds and Hz, and colour bars."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
@@ -59,11 +61,16 @@ def features_of(record: Record) -> str:
     return str(record.params.get("image", {}).get("features"))
 
 
-def extent_of(record: Record, image: np.ndarray) -> tuple[Extent, bool]:
-    """Return where an image lies, columns in seconds if the record knows their length, and whether it does."""
+def extent_of(record: Record, image: np.ndarray, rows: Sequence[Mapping[str, Any]]) -> tuple[Extent, str]:
+    """Return where the images of some rows lie, and what their time axis is called.
+
+    It is in seconds if the record knows their length; where clips of several lengths were stretched, in shares.
+    """
     clip_s = number(record.params.get("image", {}).get("clip_s"))
-    seconds = math.isfinite(clip_s)
-    return (0.0, clip_s if seconds else image.shape[-1], -0.5, image.shape[-2] - 0.5), seconds
+    end, axis = (clip_s, "time (s)") if math.isfinite(clip_s) else (float(image.shape[-1]), "frame")
+    if any(row.get("shown_s") not in (None, clip_s) for row in rows):
+        end, axis = 1.0, "share of the clip"
+    return (0.0, end, -0.5, image.shape[-2] - 0.5), axis
 
 
 def spectrogram_scale(record: Record, images: np.ndarray) -> Scale:
@@ -106,17 +113,18 @@ def smoothed(attribution: np.ndarray) -> np.ndarray:
 
 def show_overlay(
     ax: Axes, image: np.ndarray, attribution: np.ndarray, *, scale: Scale, limit: float, extent: Extent
-) -> None:
-    """Draw a spectrogram in grey, and on it a `smoothed` attribution, the more opaque the greater."""
+) -> ScalarMappable:
+    """Draw a spectrogram in grey, and on it a `smoothed` attribution, the more opaque the greater; return its scale."""
     below = _show(ax, image, extent)
     below.set(cmap="gray_r", clim=(scale[0], scale[1] + 0.3 * (scale[1] - scale[0])))  # mid grey at most: colours show
     share = np.clip(np.nan_to_num(attribution / limit), -1, 1)
     colours = colormaps["RdBu_r"](0.5 + 0.5 * share)
     colours[..., 3] = np.clip((np.abs(share) - _SEEN_FROM) / (1 - _SEEN_FROM), 0, 1) ** 0.5
     _show(ax, colours, extent)
+    return ScalarMappable(Normalize(-limit, limit), "RdBu_r")
 
 
-def label_axes(record: Record, *, left: Sequence[Axes], bottom: Sequence[Axes], n_rows: int, seconds: bool) -> None:
+def label_axes(record: Record, *, left: Sequence[Axes], bottom: Sequence[Axes], n_rows: int, axis: str) -> None:
     """Name the axes and set the ticks of images that share both axes."""
     row_hz = np.asarray(record.params.get("row_hz") or (), dtype=np.float64)
     name = "coefficient" if features_of(record) == "mfcc" else "row"
@@ -128,7 +136,7 @@ def label_axes(record: Record, *, left: Sequence[Axes], bottom: Sequence[Axes], 
     for ax in left:
         ax.set_ylabel(name, fontsize=7)
     for ax in bottom:
-        ax.set_xlabel("time (s)" if seconds else "frame")
+        ax.set_xlabel(axis)
     left[0].xaxis.set_major_locator(MaxNLocator(nbins=4 if len(bottom) > 3 else 6))
 
 
@@ -147,7 +155,7 @@ def spectrogram_bar(figure: Figure | SubFigure, cax: Axes, image: AxesImage, *, 
         bar.update_ticks()
 
 
-def attribution_bar(figure: Figure | SubFigure, cax: Axes, image: AxesImage, *, label: str, **layout: Any) -> None:
+def attribution_bar(figure: Figure | SubFigure, cax: Axes, image: ScalarMappable, *, label: str, **layout: Any) -> None:
     """Draw the bar of attributions."""
     bar = figure.colorbar(image, cax=cax, extend="both", **layout)
     bar.set_label(label, fontsize=7)

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.errors import ParameterError
-from tlprobe.probes.attribution.answers import PREDICTED, TRUE, ask, network_of, require_alike
+from tlprobe.probes.attribution.answers import PREDICTED, TRUE, ask, named_apart, network_of, require_alike
 from tlprobe.probes.attribution.baselines import baselines_of
 from tlprobe.probes.attribution.choose import choose
-from tlprobe.probes.attribution.closed_loop import hear
-from tlprobe.probes.attribution.shortcuts import shortcuts
+from tlprobe.probes.attribution.closed_loop import hear, sound_name
+from tlprobe.probes.attribution.listen import require_audible
+from tlprobe.probes.attribution.shortcuts import cut_of, shortcuts
 from tlprobe.probes.attribution.waveform import peaks
-from tlprobe.probes.attribution.ways import ALL, INTEGRATED_GRADIENTS, Way, explain, ways_of
+from tlprobe.probes.attribution.ways import ALL, INTEGRATED_GRADIENTS, Way, explain, require_fitting, ways_of
 from tlprobe.records import Record, provenance
-from tlprobe.train.checkpoint import FileOptions, open_checkpoint
+from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoints
 from tlprobe.train.device import resolve_device
 from tlprobe.train.run import Run
 
@@ -92,9 +92,9 @@ def attribute(
         A folder that gets what each map keeps and removes of its clip, as two WAV files; both are classified again, see
         `tlprobe.probes.attribution.closed_loop`.
     waveform : bool
-        Keep the clips' waveforms for the figure.
+        Keep the clips' waveforms, for the figure of one network in one way, and for contact sheets.
     channels : bool
-        Whether the figure shows the attribution of each channel too.
+        Whether these show the attribution of each channel, in place of the overlay.
     seed : int
         Of all draws.
     data : path, optional
@@ -109,14 +109,16 @@ def attribute(
     Returns
     -------
     record : Record
-        One row a network, method (with its baseline or block) and clip: ``run``, ``init``, ``treatment``, ``blocks``;
-        ``label`` (None if not known), ``group`` (its source), ``target`` and its ``target_probability``, ``predicted``
-        and its ``probability``; ``method``, ``baseline``, ``block``, ``n_steps``; of complete methods the ``gap``:
-        |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division where |F(x) - F(x')| < 0.1 (``gap_absolute`` is
-        then true), and ``reached``, whether it is within the tolerance. ``on_padding``, ``on_above``, ``on_ends``: the
-        shares of the absolute map where no event should be, with ``_area``, what a map that prefers nothing would have
-        there (`tlprobe.probes.attribution.shortcuts`). With `sounds`, ``kept_probability``, ``removed_probability`` and
-        what is predicted for both. ``params["refused"]``: methods that are wrong for the network, and why.
+        One row a network, method (with its baseline or block) and clip: ``run``, ``backbone``, ``init``, ``seed``,
+        ``treatment``, ``blocks``; ``label`` (None if not known), ``group`` (its source), ``target`` and its
+        ``target_probability``, ``predicted`` and its ``probability``; ``method``, ``baseline``, ``block``, ``n_steps``;
+        of complete methods the ``gap``: |sum - (F(x) - F(x'))| / |F(x) - F(x')|, or without the division where
+        |F(x) - F(x')| < 0.1 (``gap_absolute`` is then true), and ``reached``, whether it is within the tolerance.
+        ``on_padding``, ``on_above``, ``on_ends``: the shares of the absolute map where no event should be, with
+        ``_area``, what a map that prefers nothing would have there (`tlprobe.probes.attribution.shortcuts`); None of
+        padding from silence, where it is 0 by construction. With `sounds`, ``kept_probability``,
+        ``removed_probability`` and what is predicted for both. ``params["refused"]``: of a network, methods that are
+        wrong for it, and why.
         Arrays: by ``array_index`` ``attribution`` ``(n_rows, 3, n_mels, width)``, in the units of the method; by
         ``image_index`` ``spectrogram`` ``(n_clips, 3, n_mels, width)``, the image of a clip (see `tlprobe.audio.image`;
         the channels of ``log-mel3`` are its windows of 25, 50, 100 ms), and, with `waveform`, ``peaks``
@@ -130,16 +132,19 @@ def attribute(
     """
     if n_clips < 1:
         raise ParameterError(f"n_clips={n_clips} must be at least 1")
-    if above_hz is not None and not 0 < above_hz < float("inf"):
-        raise ParameterError(f"above_hz={above_hz} is no frequency")
+    if not 0 < tolerance < float("inf"):
+        raise ParameterError(f"tolerance={tolerance} must be more than 0")
     methods = (method,) if isinstance(method, str) else tuple(method)
     paths = (ckpt,) if isinstance(ckpt, Path | str | Run) else tuple(ckpt)
-    ways_of(methods, baseline=baseline, block=None, block_names=())  # a wrong name is told before anything is opened
+    require_fitting(methods, baseline=baseline, n_steps=n_steps)  # before anything is opened
     where = resolve_device(device)
-    checkpoints = [open_checkpoint(path, data=data, options=options, progress=progress) for path in paths]
+    checkpoints = named_apart(open_checkpoints(paths, data=data, options=options, progress=progress))
     first = require_alike(checkpoints)
-    shared = [name for name in first.after().block_names if all(name in c.after().block_names for c in checkpoints)]
-    ways = ways_of(methods, baseline=baseline, block=block, block_names=shared)
+    settings = first.material.settings
+    cut_hz = cut_of(settings, above_hz)
+    if sounds is not None:
+        require_audible(settings)
+    ways = {found.name: _ways(found, methods, baseline=baseline, block=block) for found in checkpoints}
     if target not in (PREDICTED, TRUE, *first.classes):
         choices = ", ".join((PREDICTED, TRUE, *first.classes))
         raise ParameterError(f"target={target!r} is no class; choose from {choices}")
@@ -147,17 +152,17 @@ def attribute(
     if target == TRUE and None in chosen.labels:
         name = chosen.names[chosen.labels.index(None)]
         raise ParameterError(f"target=true needs the class of each clip; that of {name} is not known")
-    settings = first.material.settings
-    cut_hz = settings.sr / 4 if above_hz is None else above_hz
+    n_maps = len(chosen.names) * sum(map(len, ways.values()))
+    attributions = np.empty((n_maps, *chosen.images.shape[1:]), np.float32)
     rows: list[dict[str, Any]] = []
-    attributions: list[npt.NDArray[np.float32]] = []
-    refused: dict[str, str] = {}
+    refused: list[dict[str, str]] = []
+    sound_names: set[str] = set()
+    n_ways = max(map(len, ways.values()))
     disable = None if progress is None else not progress
-    n_maps = len(chosen.names) * len(ways) * len(checkpoints)
     with tqdm(total=n_maps, desc="attributions", leave=False, disable=disable) as bar:
         for checkpoint in checkpoints:
             asked = ask(checkpoint, chosen, target=target, memory_gb=memory_gb, device=where)
-            for way in ways:
+            for way in ways[checkpoint.name]:
                 start = None
                 if way.baseline is not None:
                     start = baselines_of(way.baseline, chosen.images, checkpoint=checkpoint, seed=seed).to(where)
@@ -177,12 +182,19 @@ def attribute(
                 except ParameterError as error:
                     if ALL not in methods or way.method == INTEGRATED_GRADIENTS:
                         raise
-                    refused[_name(way)] = str(error)
-                    _log.warning("%s is left out: %s", _name(way), error)
+                    refused.append({"run": checkpoint.name, "way": way.text, "why": str(error)})
+                    _log.warning("%s of %s is left out: %s", way.text, checkpoint.name, error)
                     continue
-                attributions.append(maps)
+                attributions[len(rows) : len(rows) + len(maps)] = maps
                 for number, attribution in enumerate(maps):
-                    shares = shortcuts(attribution, chosen.images[number], settings, above_hz=cut_hz)
+                    shares = shortcuts(
+                        attribution,
+                        chosen.images[number],
+                        settings,
+                        above_hz=cut_hz,
+                        shown_s=chosen.shown_s[number],
+                        from_silence=way.baseline == "silence",
+                    )
                     row = {
                         **network_of(checkpoint),
                         **asked.answer(number, chosen),
@@ -201,7 +213,7 @@ def attribute(
                             attribution,
                             column=asked.columns[number],
                             folder=Path(sounds),
-                            name=_sound_name(row, several_ways=len(ways) > 1, several_runs=len(checkpoints) > 1),
+                            name=sound_name(row, runs=len(checkpoints), ways=n_ways, used=sound_names),
                             device=where,
                         )
                     rows.append(row)
@@ -227,12 +239,20 @@ def attribute(
         "image": settings.model_dump(mode="json"),
         "row_hz": None if hz is None else hz.tolist(),
     }
-    arrays = {"spectrogram": chosen.images, "attribution": np.concatenate(attributions)}
+    arrays = {"spectrogram": chosen.images, "attribution": attributions[: len(rows)]}
     if waveform:
         found = [peaks(file, part, settings) for file, part in zip(chosen.files, chosen.parts, strict=True)]
         arrays["peaks"] = np.stack(found)
     about_data = provenance(data=first.material.dataset.describe(), device=str(where))
     return Record(probe="attribute", params=params, rows=rows, provenance=about_data, arrays=arrays)
+
+
+def _ways(checkpoint: Checkpoint, methods: Sequence[str], *, baseline: str, block: str | None) -> tuple[Way, ...]:
+    model = checkpoint.after()
+    try:
+        return ways_of(methods, baseline=baseline, block=block, block_names=model.block_names)
+    except ParameterError as error:
+        raise ParameterError(f"{checkpoint.name}: {error}") from error
 
 
 def _channel_names(settings: ImageSettings) -> list[str]:
@@ -242,23 +262,10 @@ def _channel_names(settings: ImageSettings) -> list[str]:
     return [f"copy {number}" for number in (1, 2, 3)]
 
 
-def _name(way: Way) -> str:
-    return " ".join(filter(None, (way.method, way.block, way.baseline and f"from {way.baseline}")))
-
-
-def _sound_name(row: Mapping[str, Any], *, several_ways: bool, several_runs: bool) -> str:
-    parts = [row["clip"], *([] if row["start_s"] is None else [f"{row['start_s']:g}s"])]
-    if several_runs:
-        parts.append(row["run"])
-    if several_ways:
-        parts += [row[name] for name in ("method", "block", "baseline") if row[name] is not None]
-    return "_".join(parts)
-
-
 def _tell(row: Mapping[str, Any]) -> None:
     missed = f"{row['gap']:.2g} logits" if row["gap_absolute"] else f"{100 * row['gap']:.2g} %"
     _log.warning(
-        "%s: from %s the attributions miss their sum by %s, after %d steps",
+        "%s: from %s the attributions miss their sum by %s at best, with %d steps",
         row["clip"],
         row["baseline"],
         missed,

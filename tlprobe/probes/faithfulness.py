@@ -19,6 +19,7 @@ import torch
 from tqdm.auto import tqdm
 
 from tlprobe.audio.image import silence_image
+from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.resampling import cluster_bootstrap, paired_difference
@@ -28,10 +29,11 @@ from tlprobe.probes.attribution.choose import Chosen, choose
 from tlprobe.probes.attribution.curves import N_POINTS, area, insertion_and_deletion
 from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained, unexplained_beyond_number
 from tlprobe.probes.attribution.memory import batch_within
-from tlprobe.probes.attribution.nulls import NULLS, null_maps, rank_correlation
+from tlprobe.probes.attribution.nulls import NULLS, null_maps, rank_correlations
 from tlprobe.probes.attribution.patches import patch_sums
 from tlprobe.probes.attribution.path import Explained, integrated_gradients, logits_of
 from tlprobe.probes.attribution.randomise import forgetting
+from tlprobe.probes.attribution.shortcuts import sounding_columns
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
@@ -91,10 +93,11 @@ def faithfulness(
         clips, its 95 % bootstrap interval over source recordings ``low``, ``high``, ``n``, and the paired
         ``difference`` of Integrated Gradients to the ranking with interval and ``p_value`` (sign flips by recording).
         ``measure`` rank correlation: of the absolute map with energy and edges, and of energy with edges, value by
-        value; ``channels``: of the absolute maps of two channels, where these have windows of their own. With
-        `checks`: ``sensitivity``, with each clip's own number of steps; ``agreement``, the rank correlation of the
-        map with that from another baseline; ``randomisation``, with that of the network that has forgotten its head,
-        ..., its stem. These other maps have 32 steps, or `n_steps` if that is less, and so an error of their own.
+        value, over columns that are more than digital silence, as all rank correlations here; ``channels``: of the
+        absolute maps of two channels, where these have windows of their own. With `checks`: ``sensitivity``, with each
+        clip's own number of steps; ``agreement``, the rank correlation of the map with that from another baseline;
+        ``randomisation``, with that of the network that has forgotten its head, ..., its stem. These other maps have 32
+        steps, or `n_steps` if that is less, and so an error of their own.
         Arrays ``insertion`` and ``deletion`` ``(n_rankings, n_clips, N_POINTS)``, with ``params["rankings"]``.
 
     Raises
@@ -110,6 +113,7 @@ def faithfulness(
     if len(set(chosen.groups)) < 2:
         raise ParameterError(f"the clips of fold {checkpoint.fold} by rule {rule} are of one source; two are needed")
     model = set_up_for_speed(checkpoint.after(), device=where).requires_grad_(False)
+    random = _random_twin(checkpoint, seed=seed).to(where) if checks else None
     x = checkpoint.standardise(torch.from_numpy(chosen.images)).to(where)
     batch = batch_within(model, x[:1], limit_gb=memory_gb)
     columns = logits_of(model, x, batch=batch).argmax(dim=1).tolist()
@@ -127,13 +131,17 @@ def faithfulness(
     arrays, values = _rankings(model, x, start[0, 0], maps, columns, chosen, batch=batch, seed=seed, bar=bar)
     rows = _compared(values, chosen.groups)
     shown = {"attribution": maps[IG_ABSOLUTE], "energy": maps["energy"], "edges": maps["edges"]}
-    rows += _correlated("rank correlation", shown, chosen.groups)
-    windows = [f"{window} ms" for window, _ in checkpoint.material.settings.windows_ms]
+    settings = checkpoint.material.settings
+    heard = [sounding_columns(image, settings) for image in chosen.images]
+    rows += _correlated("rank correlation", shown, heard, chosen.groups)
+    windows = [f"{window} ms" for window, _ in settings.windows_ms]
     channels = np.abs(found.attributions).swapaxes(0, 1)
     of_window = dict(zip(windows, channels, strict=False))  # with one window, the other two channels are its copies
-    rows += _correlated("channels", of_window, chosen.groups)
-    if checks:
-        rows += _checks(checkpoint, model, x, columns, chosen, found, explain=explain, seed=seed, bar=bar)
+    rows += _correlated("channels", of_window, heard, chosen.groups)
+    if random is not None:
+        rows += _checks(
+            checkpoint, model, random, x, columns, chosen, found, heard, explain=explain, seed=seed, bar=bar
+        )
     params = {
         "run": checkpoint.name,
         "backbone": checkpoint.backbone,
@@ -156,10 +164,21 @@ def faithfulness(
         "rankings": list(maps),
         "shares": np.linspace(0, 1, N_POINTS).tolist(),
         "seed": seed,
-        "image": checkpoint.material.settings.model_dump(mode="json"),
+        "image": settings.model_dump(mode="json"),
     }
     about = provenance(data=checkpoint.material.dataset.describe(), device=str(where))
     return Record("faithfulness", params, rows, about, arrays)
+
+
+def _random_twin(checkpoint: Checkpoint, *, seed: int) -> BlockedCNN:
+    """Return a network of random weights that is built, and cut, as the checkpoint's."""
+    return build(
+        checkpoint.backbone,
+        n_classes=len(checkpoint.classes),
+        seed=seed + 1,
+        image_shape=checkpoint.material.image_shape,
+        cut_after=checkpoint.after().cut_after,
+    )
 
 
 _Bar = Callable[[str], Callable[[Iterable[Any]], Iterable[Any]]]
@@ -239,13 +258,14 @@ def _compared(values: Mapping[str, Mapping[str, list[float]]], groups: Sequence[
     return rows
 
 
-def _correlated(measure: str, maps: Mapping[str, npt.NDArray[Any]], groups: Sequence[str]) -> list[dict[str, Any]]:
+def _correlated(
+    measure: str, maps: Mapping[str, npt.NDArray[Any]], heard: Sequence[npt.NDArray[np.bool_]], groups: Sequence[str]
+) -> list[dict[str, Any]]:
     """Return a row for each two kinds of maps: their rank correlation, clip by clip."""
-    rows = []
-    for (a, first), (b, second) in itertools.combinations(maps.items(), 2):
-        series = [rank_correlation(one, other) for one, other in zip(first, second, strict=True)]
-        rows.append(_row(measure, f"{a} and {b}", series, groups))
-    return rows
+    return [
+        _row(measure, f"{a} and {b}", rank_correlations(first, second, heard), groups)
+        for (a, first), (b, second) in itertools.combinations(maps.items(), 2)
+    ]
 
 
 def _row(measure: str, ranking: str, series: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
@@ -264,10 +284,12 @@ def _row(measure: str, ranking: str, series: Sequence[float], groups: Sequence[s
 def _checks(
     checkpoint: Checkpoint,
     model: Any,
+    random: BlockedCNN,
     x: torch.Tensor,
     columns: Sequence[int],
     chosen: Chosen,
     found: Explained,
+    heard: Sequence[npt.NDArray[np.bool_]],
     *,
     explain: Callable[..., Explained],
     seed: int,
@@ -288,8 +310,7 @@ def _checks(
     sizes = np.abs(found.attributions.sum(axis=1, dtype=np.float64))
 
     def agreement(other: npt.NDArray[np.float32]) -> list[float]:
-        pairs = zip(sizes, np.abs(other.sum(axis=1, dtype=np.float64)), strict=True)
-        return [rank_correlation(a, b) for a, b in pairs]
+        return rank_correlations(sizes, np.abs(other.sum(axis=1, dtype=np.float64)), heard)
 
     for name in BASELINES[1:]:
         starts = baselines_of(name, chosen.images, checkpoint=checkpoint, seed=seed).to(x.device)
@@ -298,9 +319,7 @@ def _checks(
             begin = starts if starts.shape[1] == 1 else starts[:, part]
             parts.append(short(model, x[part], [columns[i] for i in part], begin).attributions)
         rows.append(_row("agreement", f"silence and {name}", agreement(np.concatenate(parts)), chosen.groups))
-    shape = checkpoint.material.image_shape
-    random = build(checkpoint.backbone, n_classes=len(checkpoint.classes), seed=seed + 1, image_shape=shape)
-    for name, network in forgetting(model, random.to(x.device)):
+    for name, network in forgetting(model, random):
         other = _one_by_one(x, columns, functools.partial(short, network), bar(f"random: {name}"))
         rows.append(_row("randomisation", name, agreement(other.attributions), chosen.groups))
     return rows

@@ -9,7 +9,7 @@ from torch import nn
 from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.probes.attribute import attribute
-from tlprobe.probes.attribution.closed_loop import hear
+from tlprobe.probes.attribution.closed_loop import hear, sound_name
 
 
 class High(nn.Module):
@@ -79,15 +79,18 @@ def test_the_verb_writes_a_pair_a_clip_and_scores_both(tiny_run, tmp_path):
             assert (tmp_path / "s" / row[f"{what}_wav"]).is_file()
         assert 0 < row["target_probability"] <= 1
         for place in ("padding", "above", "ends"):
-            assert 0 <= row[f"on_{place}"] <= 1
             assert 0 <= row[f"on_{place}_area"] <= 1
+        for place in ("above", "ends"):
+            assert 0 <= row[f"on_{place}"] <= 1
+        assert row["on_padding"] is None  # from silence it is 0, whatever the network does
     assert record.params["above_hz"] == record.params["image"]["sr"] / 4
     assert len(list((tmp_path / "s").iterdir())) == 4
-    plain = attribute(tiny_run, n_clips=1, n_steps=1, above_hz=1e4, device="cpu", progress=False)
+    plain = attribute(tiny_run, n_clips=1, n_steps=1, above_hz=3990, device="cpu", progress=False)
     assert "kept_wav" not in plain.rows[0]
-    assert plain.rows[0]["on_above"] == plain.rows[0]["on_above_area"] == 0
-    with pytest.raises(ParameterError, match="above_hz=0 is no frequency"):
-        attribute(tiny_run, n_clips=1, above_hz=0, device="cpu", progress=False)
+    assert 0 <= plain.rows[0]["on_above_area"] < 0.02
+    for above_hz in (0, 4000, float("nan")):
+        with pytest.raises(ParameterError, match=f"above_hz={above_hz:g} is not between 0 and the images' 4000 Hz"):
+            attribute(tiny_run, n_clips=1, above_hz=above_hz, device="cpu", progress=False)
 
 
 def test_a_recording_that_is_gone_is_named(tiny_checkpoint, tmp_path):
@@ -104,3 +107,12 @@ def test_a_recording_that_is_gone_is_named(tiny_checkpoint, tmp_path):
             name="gone",
             device=torch.device("cpu"),
         )
+
+
+def test_no_two_sounds_have_one_name():
+    row = {"clip": "c.wav", "start_s": None, "run": "a", "method": "occlusion", "block": None, "baseline": "silence"}
+    used = set()
+    assert [sound_name(row, runs=1, ways=1, used=used) for _ in range(3)] == ["c.wav", "c.wav_2", "c.wav_3"]
+    part = {**row, "start_s": 1.5}
+    assert sound_name(part, runs=2, ways=2, used=used) == "c.wav_1.5s_a_occlusion_silence"
+    assert sound_name({**row, "clip": "x/c.wav"}, runs=1, ways=1, used={"x_c.wav"}) == "x_c.wav_2"

@@ -96,7 +96,7 @@ def test_occlusion_of_a_linear_network_is_the_mean_of_its_patches_sums():
             patch = (slice(None), slice(top, top + 8), slice(left, left + 10))
             total[patch] += share[patch].sum((1, 2), keepdim=True)
             count[patch] += 1
-    expected = (total / count).float()[:, None].expand(-1, 3, -1, -1)
+    expected = (total / count / 3).float()[:, None].expand(-1, 3, -1, -1)  # the channels add up to the fall
     torch.testing.assert_close(attributed("occlusion", model, x, baseline=baseline), expected, rtol=1e-4, atol=1e-3)
 
 

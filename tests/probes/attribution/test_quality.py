@@ -13,7 +13,7 @@ from torch import nn
 from tlprobe.backbones.registry import build
 from tlprobe.probes.attribution.curves import N_POINTS, area, insertion_and_deletion
 from tlprobe.probes.attribution.fidelity import changes, sensitivity, unexplained, unexplained_beyond_number
-from tlprobe.probes.attribution.nulls import edge_map, energy_map, null_maps, rank_correlation
+from tlprobe.probes.attribution.nulls import edge_map, energy_map, null_maps, rank_correlation, rank_correlations
 from tlprobe.probes.attribution.patches import PATCH, patch_numbers, patch_sums, without
 from tlprobe.probes.attribution.path import integrated_gradients
 from tlprobe.probes.attribution.randomise import forgetting
@@ -210,6 +210,17 @@ def test_energy_and_edges_by_hand():
     alone = null_maps(image, np.zeros((3, 6, 7)), names=["b.wav"], seed=0)
     np.testing.assert_array_equal(both["random"][1], alone["random"][0])
     assert not np.array_equal(both["random"][0], both["random"][1])
+
+
+def test_maps_that_share_nothing_but_silence_do_not_agree():
+    rng = np.random.default_rng(0)
+    first, second = np.abs(rng.normal(size=(2, 5, 32, 100)))
+    first[:, :, 40:] = second[:, :, 40:] = 0  # attributions from silence, on padding
+    sounding = np.tile(np.arange(100) < 40, (5, 1))
+    assert np.mean([rank_correlation(a, b) for a, b in zip(first, second, strict=True)]) > 0.6
+    assert abs(np.mean(rank_correlations(first, second, sounding))) < 0.05
+    assert rank_correlations(first, first, sounding) == pytest.approx([1] * 5)
+    assert rank_correlations(first, second, np.zeros((5, 100), bool)) == [0] * 5
 
 
 def test_rank_correlation_is_spearmans_and_0_of_a_constant():

@@ -5,7 +5,8 @@ import pytest
 
 from tlprobe.audio.image import ImageMaker, row_hz, silence_image
 from tlprobe.audio.settings import ImageSettings
-from tlprobe.probes.attribution.shortcuts import by_class, padding_columns, shortcuts
+from tlprobe.errors import ParameterError
+from tlprobe.probes.attribution.shortcuts import by_class, cut_of, padding_columns, shortcuts
 
 SETTINGS = ImageSettings(sr=8000, clip_s=1.0, width=50)
 
@@ -49,8 +50,39 @@ def test_shares_by_hand(image):
 def test_a_map_of_nothing_and_coefficients(image):
     assert shortcuts(np.zeros((3, 128, 50), np.float32), image, SETTINGS, above_hz=1.0)["padding"] is None
     mfcc = SETTINGS.model_copy(update={"features": "mfcc"})
-    found = shortcuts(np.ones((3, 128, 50), np.float32), silence_image(mfcc), mfcc, above_hz=1.0)
-    assert (found["above"], found["above_area"], found["padding"]) == (None, None, 1.0)
+    sounding = silence_image(mfcc)
+    sounding[:, 3, 10:20] = 1.0
+    found = shortcuts(np.ones((3, 128, 50), np.float32), sounding, mfcc, above_hz=1.0)
+    assert (found["above"], found["above_area"], found["padding"]) == (None, None, pytest.approx(0.8))
+
+
+def test_a_silent_clip_has_no_shares(image):
+    rounding = np.full((3, 128, 50), 1e-9, np.float32)
+    found = shortcuts(rounding, silence_image(SETTINGS), SETTINGS, above_hz=3000)
+    assert set(found.values()) == {None}
+    assert len(found) == 6
+
+
+def test_on_padding_nothing_is_told_against_silence(image):
+    found = shortcuts(np.ones((3, 128, 50), np.float32), image, SETTINGS, above_hz=3000, from_silence=True)
+    assert found["padding"] is None
+    assert found["padding_area"] > 0.3
+    assert found["ends"] == pytest.approx(0.2)
+
+
+def test_the_ends_of_a_stretched_clip_are_wider(image):
+    found = shortcuts(np.ones((3, 128, 50), np.float32), image, SETTINGS, above_hz=3000, shown_s=0.5)
+    assert found["ends_area"] == pytest.approx(20 / 50)
+
+
+def test_the_cut_is_a_frequency_that_the_image_shows():
+    assert cut_of(SETTINGS, None) == 2000
+    assert cut_of(SETTINGS, 3999.0) == 3999
+    for above_hz in (-1.0, 4000.0, float("inf")):
+        with pytest.raises(ParameterError, match="is not between 0 and the images' 4000 Hz"):
+            cut_of(SETTINGS, above_hz)
+    with pytest.raises(ParameterError, match="the rows of mfcc are no frequencies"):
+        cut_of(SETTINGS.model_copy(update={"features": "mfcc"}), 1000.0)
 
 
 def test_shares_by_class_are_means_and_what_is_missing_counts_for_nothing():
@@ -68,5 +100,6 @@ def test_shares_by_class_are_means_and_what_is_missing_counts_for_nothing():
     ]
     assert [line["padding"] for line in table] == [pytest.approx(0.3), None, pytest.approx(0.3), 0.9]
     assert {line["above"] for line in table} == {None}
+    assert {line["n_silent"] for line in table} == {0}
     assert [line["ends"] for line in table] == pytest.approx([0.1] * 4)
     assert [line["padding_area"] for line in table] == [0.5] * 4

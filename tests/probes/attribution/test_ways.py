@@ -7,7 +7,7 @@ from torch import nn
 
 from tlprobe.errors import ParameterError
 from tlprobe.probes.attribution.methods import METHODS
-from tlprobe.probes.attribution.ways import Way, explain, ways_of
+from tlprobe.probes.attribution.ways import Way, explain, require_fitting, ways_of
 
 BLOCKS = ("stem", "block1")
 
@@ -97,3 +97,14 @@ def test_other_methods_have_no_gap(method):
     for row in about:
         assert set(row) == {"logit", "logit_baseline", "gap", "gap_absolute", "reached", "n_steps"}
         assert {name for name, value in row.items() if value is not None} == {"logit"}
+
+
+def test_options_that_would_be_ignored_are_refused():
+    require_fitting(["all"], baseline="mean", n_steps=3)
+    require_fitting(["grad-cam"], baseline="silence", n_steps=None)
+    with pytest.raises(
+        ParameterError, match="baseline='mean' is of integrated-gradients, deeplift, occlusion"
+    ):
+        require_fitting(["grad-cam", "smoothgrad"], baseline="mean", n_steps=None)
+    with pytest.raises(ParameterError, match="n_steps=3 is of integrated-gradients alone; the method is occlusion"):
+        require_fitting(["occlusion"], baseline="mean", n_steps=3)

@@ -1,5 +1,6 @@
 """What a network answers to some clips, and whose logit is explained."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -55,6 +56,7 @@ class Asked(NamedTuple):
             "label": chosen.labels[number],
             "group": chosen.groups[number],
             **dict(zip(("start_s", "end_s"), chosen.parts[number], strict=True)),
+            "shown_s": chosen.shown_s[number],
             "target": self.classes[column],
             "predicted": self.classes[int(said.argmax())],
             "probability": float(said.max()),
@@ -76,6 +78,29 @@ def ask(checkpoint: Checkpoint, chosen: Chosen, *, target: str, memory_gb: float
     return Asked(classes, model, x, batch, probabilities, columns)
 
 
+def named_apart(checkpoints: Sequence[Checkpoint]) -> list[Checkpoint]:
+    """Return the checkpoints under names that tell them apart: with as many of the folders above as it takes.
+
+    Raises
+    ------
+    ParameterError
+        If one of them comes twice.
+    """
+    named = list(checkpoints)
+    folders = [None if c.run is None else c.run.path.resolve() for c in named]
+    for number, folder in enumerate(folders):
+        if folder is not None and folder in folders[:number]:
+            raise ParameterError(f"{folder} was given twice; a network is compared with others")
+    depth = 1
+    while len({c.name for c in named}) < len(named):
+        depth += 1
+        named = [
+            c if folder is None else dataclasses.replace(c, name="/".join(folder.parts[-depth:]))
+            for c, folder in zip(checkpoints, folders, strict=True)
+        ]
+    return named
+
+
 def require_alike(checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     """Return the first of some networks, if a clip is the same question to all of them."""
     first, *others = checkpoints
@@ -95,7 +120,9 @@ def network_of(checkpoint: Checkpoint) -> dict[str, Any]:
     config = None if checkpoint.run is None else checkpoint.run.config
     return {
         "run": checkpoint.name,
+        "backbone": checkpoint.backbone,
         "init": checkpoint.init,
+        "seed": checkpoint.seed,
         "treatment": None if config is None else config.treatment,
         "blocks": None if config is None else " ".join(config.blocks),
         "epochs": checkpoint.epochs,

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from tlprobe.audio.load import info
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data.cache import images_of
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.numerics.seeds import derive_seed
@@ -45,6 +47,8 @@ class Chosen(NamedTuple):
     groups : list of str
         Their sources; the file's name where it is not known.
     images : np.ndarray [shape=(n, 3, n_mels, width), float32]
+    shown_s : list of float, in seconds
+        Of each clip, that its image shows.
     why : str
         The rule in words, for records.
     """
@@ -55,6 +59,7 @@ class Chosen(NamedTuple):
     parts: list[tuple[float | None, float | None]]
     groups: list[str]
     images: npt.NDArray[np.float32]
+    shown_s: list[float]
     why: str
 
 
@@ -73,7 +78,7 @@ def choose(
     ----------
     checkpoint : Checkpoint
     clips : sequence of path
-        Paths in the data set, or any files; then the rest is not used.
+        Paths in the data set, each for all its clips where it has several, or any files; the rest is then not used.
     n_clips : int > 0
         How many by the rule, at most.
     rule : str, one of `RULES`
@@ -106,15 +111,25 @@ def choose(
             f"classes in an order drawn by seed {seed}"
         )
     found = [dataset.clips[i] for i in index]
+    files, parts = [dataset.root / clip.path for clip in found], [(clip.start_s, clip.end_s) for clip in found]
     return Chosen(
         names=[clip.path for clip in found],
         labels=[clip.label for clip in found],
-        files=[dataset.root / clip.path for clip in found],
-        parts=[(clip.start_s, clip.end_s) for clip in found],
+        files=files,
+        parts=parts,
         groups=[clip.group for clip in found],
         images=np.array(images[index]),
+        shown_s=[_shown_s(*of, checkpoint.material.settings) for of in zip(files, parts, strict=True)],
         why=why,
     )
+
+
+def _shown_s(file: Path, part: tuple[float | None, float | None], settings: ImageSettings) -> float:
+    """Return how many seconds of a clip its image shows: a stretched one shows no more than there is."""
+    if settings.short != "stretch":
+        return settings.clip_s
+    start, end = part[0] or 0.0, part[1]
+    return min(settings.clip_s, (info(file).duration_s if end is None else end) - start)
 
 
 def _extremes(checkpoint: Checkpoint, order: npt.NDArray[np.int64], *, rule: str, device: torch.device) -> list[int]:
@@ -135,31 +150,36 @@ def _extremes(checkpoint: Checkpoint, order: npt.NDArray[np.int64], *, rule: str
 
 def _given(checkpoint: Checkpoint, clips: Sequence[Path | str]) -> Chosen:
     dataset, images = checkpoint.material.dataset, checkpoint.material.images.array
-    position = {(dataset.root / clip.path).resolve(): i for i, clip in enumerate(dataset.clips)}
-    names: list[str] = []
-    labels: list[str | None] = []
-    files: list[Path] = []
-    spans: list[tuple[float | None, float | None]] = []
-    groups: list[str] = []
-    parts: list[npt.NDArray[np.float32]] = []
+    positions: dict[Path, list[int]] = {}
+    for i, clip in enumerate(dataset.clips):
+        positions.setdefault((dataset.root / clip.path).resolve(), []).append(i)
+    found: list[_One] = []
     for given in clips:
         candidates = [Path(given).resolve(), (dataset.root / given).resolve()]
-        known = next((position[path] for path in candidates if path in position), None)
+        known = next((positions[path] for path in candidates if path in positions), None)
         if known is not None:
-            clip = dataset.clips[known]
-            names.append(clip.path)
-            labels.append(clip.label)
-            files.append(dataset.root / clip.path)
-            spans.append((clip.start_s, clip.end_s))
-            groups.append(clip.group)
-            parts.append(np.array(images[known]))
+            for i in known:
+                clip = dataset.clips[i]
+                part = (clip.start_s, clip.end_s)
+                found.append(
+                    _One(clip.path, clip.label, dataset.root / clip.path, part, clip.group, np.array(images[i]))
+                )
             continue
         if not Path(given).is_file():
             raise DataError(f"clip {given} is neither a file nor in the data set {dataset.name}")
-        names.append(Path(given).name)
-        labels.append(None)
-        files.append(Path(given))
-        spans.append((None, None))
-        groups.append(Path(given).name)
-        parts.append(images_of([Path(given)], checkpoint.material.settings)[0])
-    return Chosen(names, labels, files, spans, groups, np.stack(parts), "given")
+        name, image = Path(given).name, images_of([Path(given)], checkpoint.material.settings)[0]
+        found.append(_One(name, None, Path(given), (None, None), name, image))
+    names, labels, files, parts, groups, shown = map(list, zip(*found, strict=True))
+    shown_s = [_shown_s(file, part, checkpoint.material.settings) for file, part in zip(files, parts, strict=True)]
+    return Chosen(names, labels, files, parts, groups, np.stack(shown), shown_s, "given")
+
+
+class _One(NamedTuple):
+    """A clip that was given."""
+
+    name: str
+    label: str | None
+    file: Path
+    part: tuple[float | None, float | None]
+    group: str
+    image: npt.NDArray[np.float32]

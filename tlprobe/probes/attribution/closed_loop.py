@@ -3,6 +3,7 @@
 If a map says what the answer rests on, the kept sound should give the answer and the removed one should not.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,11 @@ from torch import nn
 from tlprobe.audio.image import ImageMaker
 from tlprobe.audio.length import fit_length
 from tlprobe.audio.load import decode, to_mono, to_rate
-from tlprobe.probes.attribution.listen import listen, write_pair
+from tlprobe.probes.attribution.listen import listen, safe_name, write_pair
 from tlprobe.probes.attribution.path import logits_of
 from tlprobe.train.checkpoint import Checkpoint
 
-__all__ = ["hear"]
+__all__ = ["hear", "sound_name"]
 
 
 def hear(
@@ -86,4 +87,22 @@ def hear(
         found[f"{what}_probability"] = float(said[column])
         found[f"{what}_predicted"] = checkpoint.classes[int(said.argmax())]
         found[f"{what}_wav"] = path.name
+    return found
+
+
+def sound_name(row: Mapping[str, Any], *, runs: int, ways: int, used: set[str]) -> str:
+    """Return a name for a row's sounds that none of `used` has, and add it to these.
+
+    `runs` and `ways`: how many networks, and ways to explain, there are; with one of them, the name says nothing of it.
+    """
+    parts = [row["clip"], *([] if row["start_s"] is None else [f"{row['start_s']:g}s"])]
+    if runs > 1:
+        parts.append(row["run"])
+    if ways > 1:
+        parts += [row[name] for name in ("method", "block", "baseline") if row[name] is not None]
+    name = "_".join(parts)
+    number = 1
+    while (found := safe_name(name if number == 1 else f"{name}_{number}")) in used:
+        number += 1
+    used.add(found)
     return found

@@ -31,7 +31,7 @@ from tlprobe.audio.settings import ImageSettings
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
 
-__all__ = ["FULL_PERCENTILE", "kept_and_removed", "listen", "soft_mask", "write_pair"]
+__all__ = ["FULL_PERCENTILE", "kept_and_removed", "listen", "require_audible", "safe_name", "soft_mask", "write_pair"]
 
 FULL_PERCENTILE = 99.0
 """Percentile of the positive cells of a smoothed map from which on all is kept: one outlier must not mute the rest."""
@@ -113,6 +113,23 @@ def kept_and_removed(waveform: Array, mask: Array, settings: ImageSettings) -> t
     return kept, waveform - kept  # the STFT is linear: the inverse with 1 - mask, for half the work
 
 
+def require_audible(settings: ImageSettings) -> None:
+    """Refuse images whose maps cannot be heard.
+
+    Raises
+    ------
+    ParameterError
+        If their rows are no frequencies, or their seconds are not the clip's.
+    """
+    if settings.features == "mfcc":
+        raise ParameterError(
+            "features='mfcc' cannot be heard: its rows are coefficients, no frequencies; "
+            "choose from log-mel3, log-mel, log-spec, gammatone"
+        )
+    if settings.short != "silence":
+        raise ParameterError(f"short={settings.short!r} cannot be heard; only short='silence' leaves time as it is")
+
+
 def listen(waveform: Array, sr_own: int, attribution: Array, settings: ImageSettings) -> tuple[Array, Array]:
     """Return what an attribution map keeps of the clip it explains, and what it removes, at the clip's own rate.
 
@@ -144,8 +161,7 @@ def listen(waveform: Array, sr_own: int, attribution: Array, settings: ImageSett
     """
     _check_waveform(waveform, "waveform")
     _check_rate(sr_own, "sr_own")
-    if settings.short != "silence":  # the image's seconds are not the clip's
-        raise ParameterError(f"short={settings.short!r} cannot be heard; only short='silence' leaves time as it is")
+    require_audible(settings)
     n = len(waveform)
     n_resampled = -(-n * settings.sr // sr_own)  # as `to_rate` does, and then `fit_length`
     start = max(0, (n_resampled - settings.n_samples) // 2)
@@ -161,6 +177,11 @@ def listen(waveform: Array, sr_own: int, attribution: Array, settings: ImageSett
     kept = np.zeros(n, np.float32)
     kept[first:last] = around[first - low : last - low]
     return kept, waveform - kept
+
+
+def safe_name(name: str) -> str:
+    """Return a name with underscores for what no file name should hold."""
+    return _UNSAFE.sub("_", name)
 
 
 def write_pair(folder: Path, name: str, kept: Array, removed: Array, sr: int) -> tuple[Path, Path]:
@@ -199,7 +220,7 @@ def write_pair(folder: Path, name: str, kept: Array, removed: Array, sr: int) ->
         _check_waveform(sound, what)
     if len(kept) != len(removed):
         raise ParameterError(f"kept has {len(kept)} samples, removed has {len(removed)}; they are of one clip")
-    safe = _UNSAFE.sub("_", name)
+    safe = safe_name(name)
     paths = (folder / f"{safe}_kept.wav", folder / f"{safe}_removed.wav")
     for path, sound in zip(paths, sounds.values(), strict=True):
         content = io.BytesIO()
@@ -238,10 +259,7 @@ def _scaled(attribution: Array, settings: ImageSettings, *, columns_per_frame: f
 def _row_weights(settings: ImageSettings, hz: Doubles) -> Doubles:
     """Return what each row counts at frequencies, ``(len(hz), n_mels)``; each sums to 1 over the rows."""
     if settings.features == "mfcc":
-        raise ParameterError(
-            "features='mfcc' cannot be heard: its rows are coefficients, no frequencies; "
-            "choose from log-mel3, log-mel, log-spec, gammatone"
-        )
+        require_audible(settings)
     if settings.features == "log-spec":
         filters = resize_weights(settings.n_fft // 2 + 1, settings.n_mels).T
     elif settings.features == "gammatone":

@@ -5,7 +5,7 @@ import os
 import torch
 from torch import nn
 
-from tlprobe.errors import ResourceError
+from tlprobe.errors import ParameterError, ResourceError
 
 __all__ = ["batch_within"]
 
@@ -31,16 +31,20 @@ def batch_within(model: nn.Module, image: torch.Tensor, *, limit_gb: float | Non
 
     Raises
     ------
+    ParameterError
+        If the limit is no size.
     ResourceError
         If one image takes more than the limit.
     """
+    if limit_gb is not None and not 0 < limit_gb < float("inf"):
+        raise ParameterError(f"memory_gb={limit_gb} must be more than 0")
     free = _free_bytes(image.device)
     limit = free / 2 if limit_gb is None else limit_gb * 1e9
     each = _BESIDE * _saved_bytes(model, image)
     if each > limit:
         raise ResourceError(
-            f"one image takes about {each / 1e9:.2f} GB on its way through the network and back, "
-            f"and {limit / 1e9:.2f} GB may be used; give a larger --memory"
+            f"one image takes about {each / 1e9:.2g} GB on its way through the network and back, "
+            f"and {limit / 1e9:.2g} GB may be used; give a larger --memory"
         )
     return max(1, min(_LARGEST[image.device.type], int(limit / each)))
 

@@ -109,7 +109,8 @@ def attribute_by(
     -------
     attributions : Tensor [shape=(n, 3, n_mels, width), float32]
         On the CPU, in the units of the method. A map of ``grad-cam`` is interpolated to the image and shared equally
-        by its channels; ``occlusion`` is the mean over the patches (8 rows by 10 columns, half overlapping) of a point.
+        by its channels; so is ``occlusion``, the mean over the patches (8 rows by 10 columns, half overlapping) of a
+        point.
 
     Raises
     ------
@@ -191,7 +192,7 @@ def _grad_cam(model: nn.Module, clips: Clips) -> Any:
 
 def _occlusion(model: nn.Module, clips: Clips) -> Any:
     channels, n_rows, n_columns = clips.x.shape[1:]
-    return attr.Occlusion(model).attribute(
+    fall = attr.Occlusion(model).attribute(
         clips.x,
         sliding_window_shapes=(channels, min(PATCH[0], n_rows), min(PATCH[1], n_columns)),
         strides=(channels, PATCH[0] // 2, PATCH[1] // 2),
@@ -199,6 +200,7 @@ def _occlusion(model: nn.Module, clips: Clips) -> Any:
         target=clips.columns,
         perturbations_per_eval=clips.batch,
     )
+    return fall / channels
 
 
 METHODS: Mapping[str, Method] = {

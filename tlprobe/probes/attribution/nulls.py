@@ -9,13 +9,16 @@
     Drawn by a seed.
 """
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage, stats
 
 from tlprobe.numerics.seeds import derive_seed
 
-__all__ = ["NULLS", "edge_map", "energy_map", "null_maps", "rank_correlation"]
+__all__ = ["NULLS", "edge_map", "energy_map", "null_maps", "rank_correlation", "rank_correlations"]
 
 NULLS = ("energy", "edges", "random")
 
@@ -66,8 +69,22 @@ def null_maps(images: npt.ArrayLike, silence: npt.ArrayLike, *, names: list[str]
 
 
 def rank_correlation(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
-    """Return Spearman's rank correlation of two maps, 0 where one of them is constant and ranks nothing."""
+    """Return Spearman's rank correlation of two maps, 0 where one of them is constant, or empty, and ranks nothing."""
     x, y = np.ravel(a), np.ravel(b)
-    if (x == x[0]).all() or (y == y[0]).all():
+    if not x.size or (x == x[0]).all() or (y == y[0]).all():
         return 0.0
     return float(stats.spearmanr(x, y).statistic)
+
+
+def rank_correlations(first: Iterable[Any], second: Iterable[Any], columns: Iterable[Any]) -> list[float]:
+    """Return the rank correlation of the maps of each clip, over some of its columns.
+
+    Parameters
+    ----------
+    first, second : iterable of array_like [shape=(n_rows, n_columns)]
+    columns : iterable of array_like [shape=(n_columns,), bool]
+        Those with sound, see `tlprobe.probes.attribution.shortcuts.sounding_columns`: attributions from silence, energy
+        and edges are all 0 on digital silence, and maps that have nothing else in common would seem to agree there.
+    """
+    both = zip(first, second, columns, strict=True)
+    return [rank_correlation(np.asarray(a)[:, at], np.asarray(b)[:, at]) for a, b, at in both]

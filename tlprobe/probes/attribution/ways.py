@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from tlprobe.errors import ParameterError
-from tlprobe.probes.attribution.baselines import names_of
+from tlprobe.probes.attribution.baselines import BASELINES, names_of
 from tlprobe.probes.attribution.methods import METHODS, attribute_by
 from tlprobe.probes.attribution.path import completeness_gap, integrated_gradients, logits_of
 
-__all__ = ["ALL", "INTEGRATED_GRADIENTS", "Way", "explain", "ways_of"]
+__all__ = ["ALL", "INTEGRATED_GRADIENTS", "Way", "explain", "require_fitting", "ways_of"]
 
 ALL = "all"
 INTEGRATED_GRADIENTS = "integrated-gradients"
@@ -39,6 +39,27 @@ class Way(NamedTuple):
     method: str
     baseline: str | None = None
     block: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The way in words, for notes."""
+        return " ".join(filter(None, (self.method, self.block, self.baseline and f"from {self.baseline}")))
+
+
+def require_fitting(methods: Sequence[str], *, baseline: str, n_steps: int | None) -> None:
+    """Refuse names that are wrong, and options that none of the methods has.
+
+    Raises
+    ------
+    ParameterError
+        As `ways_of`; or if a baseline or a number of steps would be ignored.
+    """
+    ways = ways_of(methods, baseline=baseline, block=None, block_names=("any",))
+    named = ", ".join(dict.fromkeys(way.method for way in ways))
+    if baseline != BASELINES[0] and not any(way.baseline for way in ways):
+        raise ParameterError(f"baseline={baseline!r} is of {', '.join(_FROM_A_BASELINE)}; the method is {named}")
+    if n_steps is not None and all(way.method != INTEGRATED_GRADIENTS for way in ways):
+        raise ParameterError(f"n_steps={n_steps} is of {INTEGRATED_GRADIENTS} alone; the method is {named}")
 
 
 def ways_of(methods: Sequence[str], *, baseline: str, block: str | None, block_names: Sequence[str]) -> tuple[Way, ...]:
