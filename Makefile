@@ -7,13 +7,17 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; 
   $$p -c "import sys,venv,ensurepip; raise SystemExit(not (3,10)<=sys.version_info[:2]<=(3,13))" >/dev/null 2>&1 && { command -v $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint
+.PHONY: demo test test-browser lint
 demo: $(VENV)/.ok
 	$(BIN)/tlprobe demo --out out/demo
 
 # A process a core, each with one thread: half the time of one process with all of them.
 test: $(VENV)/.ok-test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist worksteal
+
+test-browser: $(VENV)/.ok-test
+	$(BIN)/python -m pip install -q -e ".[test,browser]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m browser tests/reports
 
 lint: $(VENV)/.ok-lint
 	$(BIN)/ruff check .

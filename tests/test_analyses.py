@@ -12,6 +12,7 @@ from tlprobe.studies.study_file import load_study
 ANALYSES = Path(__file__).parents[1] / "analyses"
 SCRIPTS = sorted(path.stem for path in ANALYSES.glob("*.py"))
 PROBES = {
+    "attributions_across_training": "attribute",
     "block_freezing": "cells",
     "deep_ensembles": "ensemble",
     "equal_parts": "cells",
@@ -22,6 +23,7 @@ PROBES = {
     "pretrained_vs_random": "pretrained_vs_random",
     "published_results": "cells",
     "representations": "cells",
+    "transferability": "transferability",
     "weight_change": "svcca",
     "weight_fusion": "cells",
 }
@@ -134,6 +136,24 @@ def test_integrated_gradients(leave):
     record, _ = leave("integrated_gradients", "full")
     assert len(record.rows) == 6  # of each class the surest and the least sure
     assert len({row["label"] for row in record.rows}) == 3
+
+
+@pytest.mark.slow
+def test_transferability(leave):
+    record, _ = leave("transferability", "full, freeze, cutoff")
+    assert {row["kind"] for row in record.rows} == {"score", "treatment", "correlation"}
+    assert {row["sweep"] for row in record.rows if row["kind"] == "correlation"} == {"freeze", "cutoff"}
+
+
+def test_attributions_across_training(leave, start_file):
+    treatments = "full, {freeze: {blocks: [stem]}}"
+    record, out = leave("attributions_across_training", treatments, inits=[str(start_file), "random"])
+    assert [row["treatment"] for row in record.rows] == ["full"] * 3 + ["freeze"] * 3 + ["random"] * 3
+    assert len(record.arrays["attribution"]) == 9
+    assert {row["target"] for row in record.rows} == {"high", "low", "noise"}  # the true class of each clip
+    table = (out / "table.md").read_text(encoding="utf-8")
+    assert "mean over 3 clips and 95 % bootstrap" in table
+    assert table.count("| freeze-stem") == 2  # of the pairs, with full and with random
 
 
 @pytest.mark.slow

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from tlprobe.probes.evaluate import evaluate as evaluate
     from tlprobe.probes.faithfulness import faithfulness as faithfulness
     from tlprobe.probes.svcca import svcca as svcca
+    from tlprobe.probes.transferability import transferability as transferability
     from tlprobe.probes.weight_distance import weight_distance as weight_distance
+    from tlprobe.reports.report import report as report
     from tlprobe.studies.space import load_space as load_space
     from tlprobe.studies.study import run_study as run_study
     from tlprobe.studies.study_file import load_study as load_study
@@ -58,11 +60,13 @@ _HOME = {
     "load_space": "tlprobe.studies.space",
     "load_study": "tlprobe.studies.study_file",
     "render": "tlprobe.plots.figure",
+    "report": "tlprobe.reports.report",
     "run_study": "tlprobe.studies.study",
     "save_figure": "tlprobe.plots.figure",
     "similarity": "tlprobe.numerics.similarity",
     "similarity_of_moments": "tlprobe.numerics.similarity",
     "svcca": "tlprobe.probes.svcca",
+    "transferability": "tlprobe.probes.transferability",
     "tune": "tlprobe.studies.tune",
     "weight_distance": "tlprobe.probes.weight_distance",
 }
@@ -86,11 +90,13 @@ __all__ = [
     "load_space",
     "load_study",
     "render",
+    "report",
     "run_study",
     "save_figure",
     "similarity",
     "similarity_of_moments",
     "svcca",
+    "transferability",
     "tune",
     "weight_distance",
 ]

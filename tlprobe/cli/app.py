@@ -83,9 +83,11 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.explain
     import tlprobe.cli.export
     import tlprobe.cli.read
+    import tlprobe.cli.report
     import tlprobe.cli.similarity
     import tlprobe.cli.study
     import tlprobe.cli.train
+    import tlprobe.cli.transfer
     import tlprobe.cli.tune  # noqa: F401
 
     if not arguments:

@@ -152,7 +152,7 @@ def draw_rows(
             heads = strips[number_]
             _waveform(heads[0], peaks[number_], extent[1])
             heads[1].axis("off")
-        heads[0].set_title(_clip_text(row), loc="left", fontsize=7, pad=2)
+        heads[0].set_title(_clip_text(row, with_file=len(names) == 3), loc="left", fontsize=7, pad=2)
         heads[1].set_title(_result_text(row), loc="left", fontsize=7, pad=2)
     label_axes(record, left=list(grid[:, 0]), bottom=list(grid[-1]), n_rows=images.shape[-2], axis=axis)
     spectrogram_bar(figure, bars[0], left, record=record, orientation="horizontal")
@@ -175,10 +175,12 @@ def _waveform(ax: Axes, peaks: np.ndarray, end: float) -> None:
     ax.axis("off")
 
 
-def _clip_text(row: Mapping[str, Any]) -> str:
+def _clip_text(row: Mapping[str, Any], *, with_file: bool) -> str:
     """Name the clip by its class, or by its file where nobody gave a class."""
     file = str(row.get("clip", "")).rsplit("/", 1)[-1]
     part = "" if row.get("start_s") is None else f" from {row['start_s']:g} s"
+    if row.get("label") is not None and not with_file:  # narrow columns; the note names the files
+        return f"true: {readable(row['label'], limit=20)}"
     if row.get("label") is not None:
         return f"true: {readable(row['label'], limit=20)} ({readable(file.rpartition('.')[0] or file, limit=16)}{part})"
     return f"clip: {readable(file)}{part}"
@@ -203,7 +205,11 @@ def _notes(record: Record, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     text += f"; their scale ends at the {PERCENTILE:g}th percentile."
     if not record.params.get("channels"):
         text += f" Overlay: smoothed by a Gaussian of {OVERLAY_SMOOTHING:g} cells, on a scale of its own."
-    return [f"{text} {attribute_ways.gap_note(rows)}".rstrip(), *attribute_ways.chosen_note(record)]
+    notes = [f"{text} {attribute_ways.gap_note(rows)}".rstrip(), *attribute_ways.chosen_note(record)]
+    if record.params.get("channels"):
+        files = (readable(str(row.get("clip", "")).rsplit("/", 1)[-1], limit=24) for row in rows)
+        notes.append(f"Files: {', '.join(files)}.")
+    return notes
 
 
 def _grid(

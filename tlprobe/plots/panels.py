@@ -21,6 +21,7 @@ from tlprobe.plots import (
     svcca_grid,
     svcca_training,
     sweep,
+    transferability,
     tune,
     weight_distance,
 )
@@ -121,6 +122,12 @@ _PANELS = {
     "data_info": Panel(data_info.draw, on="figure", height_in=data_info.height_in, beside=lambda _: 1),
     "faithfulness": Panel(
         faithfulness.draw, on="figure", height_in=lambda _: faithfulness.HEIGHT_IN, beside=lambda _: 1
+    ),
+    "transferability": Panel(
+        transferability.draw,
+        on="figure",
+        height_in=transferability.height_in,
+        beside=_wide_if(transferability.is_wide, else_beside=2),
     ),
     "attribute": Panel(attribute.draw, on="figure", height_in=attribute.height_in, beside=lambda _: 1),
 }

@@ -1,0 +1,187 @@
+"""A section of the page: all that is shown of one record."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tlprobe.errors import CheckpointError, DataError, TlprobeError
+from tlprobe.records import Record
+from tlprobe.reports.classes import Confusion, class_table, confusion_of, worst_classes
+from tlprobe.reports.facts import facts_of
+from tlprobe.reports.guides import guide_of, title_of
+from tlprobe.reports.pictures import Picture, data_link, picture_of
+from tlprobe.reports.room import Room
+from tlprobe.reports.sentences.sentence import Sentence
+from tlprobe.reports.sounds import ClipSounds, has_sounds, sounds_of
+from tlprobe.reports.sources import Source
+from tlprobe.reports.tables import PageTable, record_table, rows_table
+from tlprobe.reports.words import count, joined, plain
+
+__all__ = ["Download", "Section", "section_of", "section_of_runs"]
+
+_FOREIGN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TlprobeError)
+"""What drawing or listing a record of other columns or values can raise: the page says so, and goes on."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Download:
+    """A file to save from the page."""
+
+    file: str
+    link: str
+    size: str
+
+
+@dataclasses.dataclass
+class Section:
+    """What the page shows of a record, or of several trainings together.
+
+    Parameters
+    ----------
+    title, name : str
+        What it is of, and where it lies.
+    guide : str
+        How to read the figure.
+    pictures, tables, clips, downloads
+        In the order of the page.
+    facts : list of (str, str)
+        Provenance and parameters.
+    notes : list of str
+        What is left out, and why.
+    said : list of Sentence
+        Further sentences for the summary.
+    """
+
+    title: str
+    name: str
+    guide: str = ""
+    pictures: list[Picture] = dataclasses.field(default_factory=list)
+    tables: list[PageTable] = dataclasses.field(default_factory=list)
+    clips: list[ClipSounds] = dataclasses.field(default_factory=list)
+    downloads: list[Download] = dataclasses.field(default_factory=list)
+    facts: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    notes: list[str] = dataclasses.field(default_factory=list)
+    said: list[Sentence] = dataclasses.field(default_factory=list)
+
+
+def section_of(source: Source, room: Room) -> Section:
+    """Build the section of a record.
+
+    Parameters
+    ----------
+    source : Source
+    room : Room
+        What is left of the page; what finds none is named in the section's notes.
+    """
+    record = source.record
+    section = Section(title_of(record), source.name, guide=guide_of(record))
+    if record.probe != "study":
+        _add_picture(section, record, title_of(record), room)
+    confusion = _confusion(section, source)
+    if confusion is not None:
+        if record.probe != "eval":
+            _add_picture(section, confusion.record(record), "Which classes are taken for which", room)
+        section.tables.append(class_table(confusion))
+        if worst := worst_classes(confusion):
+            text = f"Of the classes of {plain(record.rows[0].get('run') or source.name)}, the worst are {joined(worst)}"
+            section.said.append(Sentence("scores", f"{text}: clips named right of those there are."))
+    if record.rows:
+        section.tables.append(_own_table(section, record))
+    if isinstance(single := record.params.get("single"), list):
+        section.tables.append(rows_table([row for row in single if isinstance(row, dict)], caption="The members"))
+    _add_sounds(section, source, room)
+    _add_downloads(section, source, room)
+    section.facts = facts_of(record)
+    return section
+
+
+def section_of_runs(sources: Sequence[Source], room: Room) -> Section:
+    """Build the section that shows several trainings beside each other."""
+    section = Section(f"{count(len(sources), 'training')} side by side", "all runs of this report")
+    rows: list[dict[str, Any]] = []
+    curves = []
+    for source in sources:
+        row = source.record.rows[0] if source.record.rows else {}
+        rows.append({"run": source.name, **{name: value for name, value in row.items() if name != "run"}})
+        history = source.record.params.get("history")
+        epochs = [entry for entry in history if isinstance(entry, Mapping)] if isinstance(history, list) else []
+        curves.append({"held_out_accuracy": [entry.get("held_out_accuracy") for entry in epochs]})
+    there = [k for k, curve in enumerate(curves) if curve["held_out_accuracy"]]
+    drawn = Record("pretrained_vs_random", {"curves": [curves[k] for k in there]}, [rows[k] for k in there], {})
+    if there:
+        section.guide = guide_of(drawn)
+        _add_picture(section, drawn, "Held-out accuracy by epoch of all runs", room)
+    section.tables.append(rows_table(rows, caption="One row a run"))
+    return section
+
+
+def _add_picture(section: Section, record: Record, caption: str, room: Room) -> None:
+    if not room.has_figures:
+        section.notes.append(
+            f"The figure \N{LEFT DOUBLE QUOTATION MARK}{caption}\N{RIGHT DOUBLE QUOTATION MARK} is "
+            f"left out: {room.why_no_figures}."
+        )
+        return
+    try:
+        picture = picture_of(record, caption=caption)
+    except _FOREIGN as error:
+        reason = plain(f"{type(error).__name__}: {error}", limit=200)
+        section.notes.append(f"No figure of this record can be drawn: {reason}.")
+        return
+    if room.take_figure(len(picture.link)):
+        section.pictures.append(picture)
+    else:
+        section.notes.append(f"The figure is left out: {room.why_no_figures}.")
+
+
+def _confusion(section: Section, source: Source) -> Confusion | None:
+    try:
+        return confusion_of(source)
+    except (CheckpointError, DataError) as error:
+        section.notes.append(f"No confusion: {plain(str(error).replace(str(source.folder), source.name), limit=200)}.")
+        return None
+
+
+def _own_table(section: Section, record: Record) -> PageTable:
+    caption = "The runs' results" if record.probe == "fit" else "The rows of the record"
+    try:
+        return record_table(record, caption=caption)
+    except _FOREIGN as error:
+        section.notes.append(f"The table is of the bare rows: {type(error).__name__}: {plain(error)}.")
+        return rows_table(record.rows, caption=caption)
+
+
+def _add_sounds(section: Section, source: Source, room: Room) -> None:
+    rows = [row for row in source.record.rows if has_sounds(row)]
+    n_left = 0
+    for row in rows:
+        if not room.has_sounds:
+            n_left += 1
+            continue
+        try:
+            clip = sounds_of(row, source.record, folder=source.folder / "sounds")
+        except DataError as error:
+            section.notes.append(
+                f"A sound is missing: {plain(str(error).replace(str(source.folder), source.name), limit=200)}."
+            )
+            continue
+        if room.take_sounds(sum(len(sound.link) for sound in clip.sounds)):
+            section.clips.append(clip)
+        else:
+            n_left += 1
+    if n_left:
+        section.notes.append(
+            f"The sounds of {count(n_left, 'clip')} are left out; --audio N takes in those of N clips."
+        )
+
+
+def _add_downloads(section: Section, source: Source, room: Room) -> None:
+    stem = "".join(sign if sign.isascii() and (sign.isalnum() or sign in "-_.") else "_" for sign in source.name)
+    for name, content in source.files.items():
+        link = data_link(content, "application/json" if name.endswith(".json") else "text/csv")
+        if room.take(len(link)):
+            section.downloads.append(Download(f"{stem}-{name}", link, f"{len(content) / 1000:.1f} kB"))
+        else:
+            section.notes.append(
+                f"{name} ({len(content) / 1e6:.1f} MB) is too large for this page; it is in {source.name}."
+            )

@@ -1,0 +1,1 @@
+"""What records say, in words: small functions from a record to sentences, one file a kind of probe."""

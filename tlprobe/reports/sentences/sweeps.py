@@ -1,0 +1,91 @@
+"""What one sweep says: records of ``tlprobe fuse``, ``freeze`` and ``cutoff``, and pairs of trainings.
+
+Such a record has accuracies with intervals, but no test between two of them: what is told is whether the intervals
+lie apart. That is stricter than a paired test on the same clips, which a study's cells have.
+"""
+
+import math
+import statistics
+
+from tlprobe.plots.style import number
+from tlprobe.records import Record
+from tlprobe.reports.sentences.sentence import Row, Sentence, Topic, data_name, named_start
+from tlprobe.reports.words import count, percent_of, plain, points
+
+__all__ = ["pairs", "sweep"]
+
+_PHRASES: dict[str, tuple[Topic, str]] = {
+    "fuse": ("blocks", "With pretrained weights in some blocks"),
+    "freeze": ("freezing", "With some blocks frozen"),
+    "cutoff": ("cutting", "Cut after a block"),
+}
+_PLACES = {"prefix": "up to {}", "suffix": "from {} on", "single": "{} alone", "except": "all but {}"}
+
+
+def sweep(record: Record) -> list[Sentence]:
+    """Say each point's accuracy against the fully fine-tuned network's, nearest ones with and without a difference."""
+    full, random = (_one(record, treatment=name) for name in ("full", "random"))
+    topic, phrase = _PHRASES[record.probe]
+    said = []
+    if full and random:
+        text = f"On {data_name(record)}, {plain(full.get('backbone'))} from {named_start(full.get('init'))} names "
+        text += f"{percent_of(full)} of the held-out clips right, from random weights {percent_of(random)}: "
+        text += _beside(full, random)
+        said.append(Sentence("pretraining", f"{text}."))
+    points_there = [row for row in record.rows if row.get("treatment") == record.probe and _has_accuracy(row)]
+    if full is None or len({row.get("block") for row in points_there}) < len(points_there):
+        return said  # several folds or seeds: their points have no common interval here
+    place = "after {}" if record.probe == "cutoff" else _PLACES.get(str(record.params.get("shape")), "up to {}")
+    verdicts = (("is different, the intervals lie apart", _apart), ("has no difference that could be shown", _overlap))
+    for verdict, test in verdicts:
+        rows = [row for row in points_there if test(row, full)]
+        if rows:
+            listed = "; ".join(f"{place.format(plain(row.get('block')))} {percent_of(row)}" for row in rows)
+            text = f"{phrase}, the network {verdict}, against the whole one's {percent_of(full)}: {listed}."
+            said.append(Sentence(topic, text))
+    return said
+
+
+def pairs(record: Record) -> list[Sentence]:
+    """Say in how many pairs of trainings the pretrained one is ahead, of a ``pretrained_vs_random`` record."""
+    found: dict[tuple[object, ...], dict[str, float]] = {}
+    for row in record.rows:
+        key = tuple(row.get(name) for name in ("backbone", "fold", "seed"))
+        found.setdefault(key, {})[str(row.get("treatment"))] = number(row.get("accuracy"))
+    gains = [pair["full"] - pair["random"] for pair in found.values() if pair.keys() >= {"full", "random"}]
+    gains = [value for value in gains if math.isfinite(value)]
+    if not gains:
+        return []
+    n_ahead = sum(value > 0 for value in gains)
+    spread = f", from {points(min(gains))} to {points(max(gains))}" if len(gains) > 1 else ""
+    text = f"On {data_name(record)}, the pretrained network is ahead in {n_ahead} of "
+    text += f"{count(len(gains), 'pair')} of trainings (one fold and seed each), on average by "
+    text += f"{points(statistics.fmean(gains))}{spread}; folds share training clips, so this average has no interval."
+    return [Sentence("pretraining", text)]
+
+
+def _one(record: Record, **wanted: object) -> Row | None:
+    """Return the one row with an accuracy that has these values; None of several different ones."""
+    rows = [row for row in record.rows if all(row.get(n) == v for n, v in wanted.items()) and _has_accuracy(row)]
+    same = {tuple(row.get(name) for name in ("backbone", "fold", "seed", "accuracy")) for row in rows}
+    return rows[0] if len(same) == 1 else None
+
+
+def _has_accuracy(row: Row) -> bool:
+    return math.isfinite(number(row.get("accuracy")))
+
+
+def _apart(a: Row, b: Row) -> bool:
+    return number(a.get("ci_high")) < number(b.get("ci_low")) or number(b.get("ci_high")) < number(a.get("ci_low"))
+
+
+def _overlap(a: Row, b: Row) -> bool:
+    ends = [number(row.get(name)) for row in (a, b) for name in ("ci_low", "ci_high")]
+    return all(map(math.isfinite, ends)) and not _apart(a, b)
+
+
+def _beside(full: Row, random: Row) -> str:
+    gain = number(full.get("accuracy")) - number(random.get("accuracy"))
+    if _apart(full, random):
+        return f"{points(gain)}, and the intervals lie apart"
+    return f"{points(gain)}, but the intervals overlap, so no difference could be shown from these alone"
