@@ -102,9 +102,7 @@ def test_other_methods_have_no_gap(method):
 def test_options_that_would_be_ignored_are_refused():
     require_fitting(["all"], baseline="mean", n_steps=3)
     require_fitting(["grad-cam"], baseline="silence", n_steps=None)
-    with pytest.raises(
-        ParameterError, match="baseline='mean' is of integrated-gradients, deeplift, occlusion"
-    ):
+    with pytest.raises(ParameterError, match="baseline='mean' is of integrated-gradients, deeplift, occlusion"):
         require_fitting(["grad-cam", "smoothgrad"], baseline="mean", n_steps=None)
     with pytest.raises(ParameterError, match="n_steps=3 is of integrated-gradients alone; the method is occlusion"):
         require_fitting(["occlusion"], baseline="mean", n_steps=3)
