@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -249,7 +250,7 @@ def test_attribute(cli, small_run, tiny_data, tmp_path):
     assert (code, err) == (0, "")
     rows = check(tmp_path / "o", "attribute", tiny_data)
     assert [row["clip"] for row in rows] == ["low/1.wav", "high/2.wav"]
-    assert len(out.splitlines()) == 3
+    assert len(out.splitlines()) == 4  # a line a clip, the shares, and where it is
     assert (tmp_path / "o" / "arrays.safetensors").is_file()
 
 
@@ -351,9 +352,10 @@ def test_methods_and_runs_beside_each_other(cli, fails, small_run, tmp_path):
     assert "grad-cam at block1" in out
     assert (tmp_path / "one" / "contact_sheet.pdf").is_file()
     places = (tmp_path / "one" / "shortcuts.csv").read_text().splitlines()
-    assert places[0].startswith("run,way,label,n,padding,padding_area,above,")
+    assert places[0].startswith("run,way,label,n,n_silent,padding,padding_area,above,")
     assert len(places) == 1 + 2 * 3  # two ways, each all clips and two classes
-    both = ["--ckpt", small_run.path, "--ckpt", small_run.path]
+    other = shutil.copytree(small_run.path, tmp_path / "other" / small_run.path.name)
+    both = ["--ckpt", small_run.path, "--ckpt", other]
     code, out, _ = cli("attribute", *both, *asked, "--out", "two")
     assert code == 0
     assert len(json.loads((tmp_path / "two" / "record.json").read_text())["rows"]) == 4

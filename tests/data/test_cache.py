@@ -287,6 +287,12 @@ def test_a_worker_that_dies_is_told_and_leaves_nothing(dataset, tmp_path, as_pro
         self._process.kill()
         return real(self, item)
 
+    def busy(self, target, **options):
+        init(self, target, **options)
+        self._free = threading.Semaphore(0)  # no thread may do all of the work itself
+
+    init = render._Workers.__init__
+    monkeypatch.setattr(render._Workers, "__init__", busy)
     monkeypatch.setattr(render._Process, "render", killed)
     with pytest.raises(ResourceError, match=r"a worker process ended with code -9 at .*\.wav .*fewer --jobs"):
         load_images(dataset, SETTINGS, jobs=2)
