@@ -22,7 +22,7 @@ import filelock
 
 from tlprobe.errors import ResourceError
 
-__all__ = ["cache_root", "lock_folder", "sha256_file", "write_atomic", "write_folder"]
+__all__ = ["cache_root", "lock_folder", "remove_held", "sha256_file", "write_atomic", "write_folder"]
 
 _log = logging.getLogger(__name__)
 
@@ -134,6 +134,27 @@ def lock_folder(folder: Path) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def remove_held(folder: Path) -> list[str]:
+    """Remove a folder that this process holds, if nothing but its lock is left in it.
+
+    Returns
+    -------
+    left : list of str
+        Names of what else is in it, sorted; then it stays, and held.
+
+    Raises
+    ------
+    OSError
+        If the system refuses.
+    """
+    left = sorted(file.name for file in folder.iterdir() if file.name not in (_LOCK_NAME, _HOLDER_NAME))
+    if not left:
+        for name in (_LOCK_NAME, _HOLDER_NAME):
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+    return left
 
 
 def sha256_file(path: Path) -> str:

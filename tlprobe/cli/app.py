@@ -14,6 +14,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from tlprobe.cli.typos import unknown_name
 from tlprobe.errors import TlprobeError
 from tlprobe.train.stopping import EXIT_CODE_OF
 
@@ -81,9 +82,11 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.doctor
     import tlprobe.cli.draw
     import tlprobe.cli.explain
+    import tlprobe.cli.explain_verb
     import tlprobe.cli.export
     import tlprobe.cli.read
     import tlprobe.cli.report
+    import tlprobe.cli.runs
     import tlprobe.cli.similarity
     import tlprobe.cli.study
     import tlprobe.cli.train
@@ -152,7 +155,7 @@ _INTERRUPTED = "interrupted; what is finished is kept, and the same command goes
 
 def _classify(error: Exception, arguments: list[str]) -> tuple[int, str]:
     if hasattr(error, "format_message"):  # a usage error of the option parser
-        text = error.format_message() or "no verb given; `tlprobe --help` lists them"
+        text = unknown_name(error) or error.format_message() or "no verb given; `tlprobe --help` lists them"
         context = getattr(error, "ctx", None)
         where = f" (see `{context.command_path} --help`)" if context is not None else ""
         return EXIT_USAGE, " ".join(text.split()) + _given(error, arguments) + where

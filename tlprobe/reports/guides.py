@@ -4,11 +4,13 @@ from tlprobe.records import Record
 from tlprobe.reports.sentences.sentence import named_start
 from tlprobe.reports.words import joined, plain
 
-__all__ = ["guide_of", "title_of"]
+__all__ = ["guide_of", "title_of", "titled_guide"]
 
 _CELLS_TITLES = {"fuse": "weight fusion", "freeze": "block freezing", "cutoff": "model cutoff"}
 
 _TITLES = {
+    "cells": "A study over blocks",
+    "cells:levels": "A study over networks",
     "study": "Points of a study",
     "pretrained_vs_random": "Pretrained against random",
     "fuse": "Weight fusion",
@@ -22,6 +24,7 @@ _TITLES = {
     "data_info": "A data set",
     "faithfulness": "Are the attributions any good?",
     "attribute": "What an answer rests on",
+    "transferability": "Scores before any training",
     "svcca:change": "Similarity before and after training",
     "svcca:against": "Similarity of two trainings",
     "svcca:grid": "Similarity of every two layers",
@@ -101,6 +104,11 @@ _GUIDES = {
         "padding, edges and noise. A map shows where, not why, and not whether another network would look there "
         "too."
     ),
+    "transferability": (
+        "On the left is each score over the blocks, beside its value for permuted labels (dashed): only what lies "
+        "above that counts. On the right is the accuracy after training against the score, a point a block. Where "
+        "a score foretells, the points rise; with five blocks they may do so by chance."
+    ),
     "weight_distance": (
         "The y axis is how far the weights of a block moved in training, relative to their length at the start; "
         "below, the shift of batch-norm statistics. Look at which blocks move most. Far is not important: weights "
@@ -150,6 +158,22 @@ def guide_of(record: Record) -> str:
     if record.probe == "cells" and all(row.get("block") is None for row in record.rows):
         return _GUIDES["cells:levels"]
     return _GUIDES.get(_key(record), "")
+
+
+def titled_guide(key: str) -> str:
+    """Return how to read a figure, with its title in front.
+
+    Parameters
+    ----------
+    key : str
+        A probe; of svcca with its mode, as ``svcca:change``; ``cells`` or ``cells:levels`` of a study.
+
+    Raises
+    ------
+    KeyError
+        If there is no such guide.
+    """
+    return f"{_TITLES[key]}: {_GUIDES[key]}"
 
 
 def _key(record: Record) -> str:

@@ -50,6 +50,16 @@ def report(paths: Sequence[Path | str], *, out: Path | str, audio: int | None = 
         If a path holds no record, or none can be read.
     ResourceError
         If the file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from tlprobe import Record
+    >>> rows = [{"measure": "deletion", "mean": 0.1}]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Record("my own", params={}, rows=rows, provenance={}).save(f"{folder}/result")
+    ...     report([f"{folder}/result"], out=f"{folder}/report.html").name
+    'report.html'
     """
     out = Path(out)
     if audio is not None and audio < 0:

@@ -6,10 +6,10 @@ Accuracies are in [0, 1] in a record and in percent in a sentence; differences o
 
 import dataclasses
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tlprobe.display import NAME_LIMIT, plain
 from tlprobe.plots.style import number
 from tlprobe.records import Record
 
@@ -26,26 +26,9 @@ __all__ = [
     "share",
 ]
 
-NAME_LIMIT = 60
-"""Characters of a name in a sentence or a heading."""
 _TEXT_LIMIT = 400  # of any text in a record: its warnings are sentences
-_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, direction marks, lone surrogates: none can be seen
 _GREATEST = 10**15  # a whole number beyond is no count, and too long to read
 _ALPHA = 0.05
-
-
-def plain(text: object, *, limit: int = NAME_LIMIT) -> str:
-    r"""Return a text on one line, without what cannot be seen, and with an ellipsis where it is too long.
-
-    >>> plain("a\x00b\n c"), plain("abcdefghij", limit=7)
-    ('a�b c', 'abc…hij')
-    """
-    line = " ".join(str(text).split())
-    seen = "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(sign) in _HIDDEN else sign for sign in line)
-    if len(seen) <= limit:
-        return seen
-    tail = (limit - 1) // 2
-    return f"{seen[: limit - 1 - tail]}…{seen[len(seen) - tail :]}"
 
 
 def cleaned(record: Record) -> Record:
