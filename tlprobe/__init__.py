@@ -102,6 +102,13 @@ __all__ = [
 ]
 
 
+def _draw(record: Record, **where: Any) -> Any:
+    return import_module("tlprobe.plots.onto").draw(record, **where)
+
+
+Record.drawn_by = staticmethod(_draw)  # from up here: records lie below figures, and matplotlib is slow to import
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tlprobe' has no attribute {name!r}; it has {', '.join(__all__)}")

@@ -13,18 +13,24 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
+from tlprobe.display import basis, card, plain
 from tlprobe.errors import DataError, ParameterError
 from tlprobe.files import write_atomic
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["RECORD_SCHEMA", "Record", "check_out", "dump_json", "provenance", "table_csv"]
 
@@ -53,13 +59,92 @@ class Record:
         Versions, data set, time: see `provenance`.
     arrays : dict of str to np.ndarray [float32]
         Indexed along their first axis by the rows' ``array_index``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> rows = [{"block": "stem", "accuracy": 0.8, "n": 400}, {"block": "block1", "accuracy": None, "n": 400}]
+    >>> record = Record("freeze", params={}, rows=rows, provenance={"data": {"name": "esc50"}})
+    >>> record
+    Record('freeze', 2 rows, 'data esc50')
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = record.save(folder)
+    ...     Record.load(folder).rows == rows
+    True
     """
+
+    drawn_by: ClassVar[Callable[..., Any]]
+    """What `plot` calls. The package sets it: records lie below figures, so nothing here imports them."""
 
     probe: str
     params: dict[str, Any]
     rows: list[dict[str, Any]]
     provenance: dict[str, Any]
     arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"Record({plain(self.probe)!r}, {self._size}, {plain(basis(self.provenance), limit=200)!r})"
+
+    def _repr_html_(self) -> str:
+        """Show the record in a notebook: its verb, what it rests on, and its first rows."""
+        facts = [basis(self.provenance)]
+        if self.arrays:
+            shapes = (f"{plain(name)} {list(array.shape)}" for name, array in self.arrays.items())
+            facts.append(f"arrays: {', '.join(shapes)}")
+        return card(f"{plain(self.probe)}: {self._size}", facts, rows=self.rows)
+
+    @property
+    def _size(self) -> str:
+        return "1 row" if len(self.rows) == 1 else f"{len(self.rows)} rows"
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return the rows as a table with a type a column; parameters and arrays stay here.
+
+        Whole numbers are ``int64`` (``Int64`` where some are missing), other numbers ``float64``, yes and no ``bool``
+        (``boolean``), texts ``string``, anything else ``object``. What a row lacks is missing.
+
+        Examples
+        --------
+        >>> record = Record("freeze", params={}, rows=[{"block": "stem", "n": 400}, {"n": 400}], provenance={})
+        >>> {name: str(kind) for name, kind in record.to_pandas().dtypes.items()}
+        {'block': 'string', 'n': 'int64'}
+        """
+        from tlprobe.frame import frame  # here: pandas takes a second to import, and few need it
+
+        return frame(_plain(self.rows))
+
+    def plot(self, ax: "Axes | None" = None, figure: "Figure | SubFigure | None" = None) -> "Axes | Figure | SubFigure":
+        """Draw the record: as a figure of its own, on your axes, or over a whole figure of yours.
+
+        No window opens; a notebook shows what this returns after ``%matplotlib inline``. Your own axes and figure keep
+        your style; give a figure ``layout="constrained"``.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            For records that are one panel; those that lay out several say so.
+        figure : matplotlib figure or sub-figure, optional
+            Filled whole.
+
+        Returns
+        -------
+        drawn : Axes, Figure or SubFigure
+            The axes or figure given, else a new figure, as `tlprobe.render` makes it.
+
+        Raises
+        ------
+        ParameterError
+            If there is no figure of this verb, or none on one pair of axes, or both `ax` and `figure` are given.
+
+        Examples
+        --------
+        >>> rows = [{"epoch": 1, "loss": 1.5, "accuracy": 0.5}]
+        >>> Record("nothing", params={}, rows=rows, provenance={}).plot()  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        tlprobe.errors.ParameterError: probe='nothing' has no figure; choose from svcca, fuse, ...
+        """
+        drawn: Axes | Figure | SubFigure = type(self).drawn_by(self, ax=ax, figure=figure)
+        return drawn
 
     def save(self, folder: Path | str) -> Path:
         """Write ``record.json``, ``record.csv`` and ``arrays.safetensors`` into `folder`.

@@ -254,8 +254,8 @@ def test_no_record_and_no_such_width(fake):
 
 
 def test_unknown_suffix_is_refused_before_anything_is_written(fake, tmp_path):
-    with pytest.raises(ParameterError, match=r"'\.svg'; choose from \.pdf, \.png"):
-        save_figure(render([fake.svcca()]), tmp_path / "figure.svg")
+    with pytest.raises(ParameterError, match=r"'\.jpg'; choose from \.pdf, \.png, \.svg"):
+        save_figure(render([fake.svcca()]), tmp_path / "figure.jpg")
     assert not list(tmp_path.iterdir())
 
 

@@ -49,6 +49,14 @@ class Similarity:
         Samples and features.
     warnings : tuple of str
         What a reader should know before trusting a value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.random.default_rng(0).standard_normal((100, 3))
+    >>> found = similarity(x, 2 * x, measures="cka")
+    >>> round(found.cka, 6), found.svcca, found.n
+    (1.0, None, 100)
     """
 
     svcca: float | None

@@ -5,9 +5,9 @@ bytes, so a figure in version control changes only when its numbers do.
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
@@ -17,16 +17,29 @@ from matplotlib.transforms import Bbox
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
 from tlprobe.plots.panels import panel_of
+from tlprobe.plots.rename import rename
 from tlprobe.plots.strips import draw_strip, strips_of
 from tlprobe.plots.style import DOUBLE_IN, SINGLE_IN, paper_style
 from tlprobe.records import Record
 
-__all__ = ["render", "save_figure", "save_with_record", "settle"]
+__all__ = ["FORMATS", "inches", "render", "save_figure", "save_with_record", "settle"]
+
+FORMATS = ("pdf", "png", "svg")
+"""What a figure can be written as."""
 
 _WIDTHS = {"single": SINGLE_IN, "double": DOUBLE_IN}
+_CM_PER_IN = 2.54
+_LEAST_CM, _MOST_CM = 5.0, 60.0
+_WITHOUT_DATES: dict[str, dict[str, Any]] = {
+    "pdf": {"CreationDate": None},
+    "png": {"Software": None},
+    "svg": {"Date": None},
+}
 
 
-def render(records: Sequence[Record], *, width: Literal["single", "double"] | None = None) -> Figure:
+def render(
+    records: Sequence[Record], *, width: str | float | None = None, labels: Mapping[str, str] | None = None
+) -> Figure:
     """Draw records as one figure.
 
     Parameters
@@ -34,8 +47,11 @@ def render(records: Sequence[Record], *, width: Literal["single", "double"] | No
     records : sequence of Record
         One gives its own figure; several become panels a, b, c, ... in this order. Panels of accuracies
         share one y axis.
-    width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in); optional
-        By default two columns for several panels, and for a record that needs them.
+    width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in), or float in [5, 60], in cm; optional
+        By default two columns for several panels, and for a record that needs them. What is wider than one and a half
+        columns is laid out as two.
+    labels : mapping of str to str, optional
+        Texts of the figure, whole, and what stands in their place.
 
     Returns
     -------
@@ -45,66 +61,109 @@ def render(records: Sequence[Record], *, width: Literal["single", "double"] | No
     Raises
     ------
     ParameterError
-        If there is no record, one that has no figure, or no such width.
+        If there is no record, one that has no figure, no such width, or no such text.
+
+    Examples
+    --------
+    >>> common = {"sweep": "freeze", "backbone": "small", "init": "imagenet", "fold": 1, "seed": 0, "n": 400}
+    >>> values = {"none": 0.80, "stem": 0.79}
+    >>> rows = [common | {"block": block, "accuracy": value} for block, value in values.items()]
+    >>> record = Record("freeze", params={"block_names": ["stem"]}, rows=rows, provenance={})
+    >>> figure = render([record])
+    >>> len(figure.axes)
+    1
     """
     if not records:
         raise ParameterError("no record to draw; give at least one folder that holds a record.json")
     panels = [panel_of(record, alone=len(records) == 1) for record in records]
     if width is None:
         width = "double" if len(records) > 1 or panels[0].is_wide(records[0]) else "single"
-    if width not in _WIDTHS:
-        raise ParameterError(f"width={width!r} is no figure width; choose from {', '.join(_WIDTHS)}")
+    width_in = inches(width)
     with paper_style():
-        strips = strips_of(records, panels, double=width == "double")
-        figure = Figure(figsize=(_WIDTHS[width], sum(strip.height_in for strip in strips)))
+        strips = strips_of(records, panels, double=width_in > (SINGLE_IN + DOUBLE_IN) / 2)
+        figure = Figure(figsize=(width_in, sum(strip.height_in for strip in strips)))
         FigureCanvasAgg(figure)
         grid = GridSpec(len(strips), 1, figure=figure, height_ratios=[strip.height_in for strip in strips])
         for number, strip in enumerate(strips):
             draw_strip(figure, grid[number], strip, records, panels)
+        if labels:
+            rename(figure, labels)
         settle(figure)
     return figure
 
 
-def save_figure(figure: Figure, out: Path | str) -> list[Path]:
-    """Write a figure as PDF and as PNG (300 dpi), without dates in them.
+def inches(width: str | float) -> float:
+    """Return a figure's width in inches, from a name or from cm.
+
+    Raises
+    ------
+    ParameterError
+        If it is none.
+    """
+    if isinstance(width, str) and width in _WIDTHS:
+        return _WIDTHS[width]
+    try:
+        cm = float(width)
+    except ValueError:
+        cm = 0.0
+    if not _LEAST_CM <= cm <= _MOST_CM:
+        raise ParameterError(
+            f"width={width!r} is no figure width; choose from {', '.join(_WIDTHS)}, "
+            f"or {_LEAST_CM:g} to {_MOST_CM:g} (cm)"
+        )
+    return cm / _CM_PER_IN
+
+
+def save_figure(figure: Figure, out: Path | str, *, formats: Sequence[str] = ("pdf", "png")) -> list[Path]:
+    """Write a figure, as PDF and as PNG (300 dpi) if nothing else is said, without dates in the files.
 
     Parameters
     ----------
     figure : Figure
     out : Path
-        Both files get this stem; the suffix, if there is one, is ``.pdf`` or ``.png``.
+        All files get this stem; the suffix, if there is one, is of `FORMATS`.
+    formats : sequence of str, of `FORMATS`
 
     Returns
     -------
     paths : list of Path
-        The PDF and the PNG.
+        One a format, in their order.
 
     Raises
     ------
     ParameterError
-        If `out` has another suffix.
+        If `out` has another suffix, or there is no such format.
     ResourceError
         If a file cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     paths = save_figure(Figure(), f"{folder}/empty")
+    >>> [path.name for path in paths]
+    ['empty.pdf', 'empty.png']
     """
     out = Path(out)
-    if out.suffix.lower() not in ("", ".pdf", ".png"):
-        raise ParameterError(f"out={str(out)!r} ends in {out.suffix!r}; choose from .pdf, .png (both are written)")
+    if out.suffix and out.suffix.lower()[1:] not in FORMATS:
+        raise ParameterError(f"out={str(out)!r} ends in {out.suffix!r}; choose from .{', .'.join(FORMATS)}")
+    if unknown := [kind for kind in formats if kind not in FORMATS]:
+        raise ParameterError(f"format={unknown[0]!r}; choose from {', '.join(FORMATS)}")
     stem = out.with_suffix("")
-    return _write(figure, stem.parent, stem.name)
+    return _write(figure, stem.parent, stem.name, formats)
 
 
 def save_with_record(record: Record, folder: Path | str, stem: str) -> list[Path]:
     """Draw one record and write ``folder/stem.pdf`` and ``folder/stem.png``; return the two paths."""
-    return _write(render([record]), Path(folder), stem)
+    return _write(render([record]), Path(folder), stem, ("pdf", "png"))
 
 
-def _write(figure: Figure, folder: Path, stem: str) -> list[Path]:
-    without_dates: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "png": {"Software": None}}
+def _write(figure: Figure, folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
     paths = []
     with paper_style():  # fonttype and dpi are read only now
-        for kind, metadata in without_dates.items():
+        for kind in dict.fromkeys(formats):
             content = io.BytesIO()
-            figure.savefig(content, format=kind, dpi=300, metadata=metadata)
+            figure.savefig(content, format=kind, dpi=300, metadata=_WITHOUT_DATES[kind])
             paths.append(folder / f"{stem}.{kind}")
             write_atomic(paths[-1], content.getvalue())
     return paths

@@ -271,6 +271,16 @@ def load_space(file: Path | str) -> Space:
     ------
     ParameterError
         If it cannot be read, or values are wrong.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "space.yaml"
+    ...     _ = file.write_text("{fold: 2, space: {lr: {low: 1.0e-4, high: 1.0e-2, log: true}}}")
+    ...     space = load_space(file)
+    >>> space.fold
+    2
     """
     file = Path(file)
     values = load_yaml(file, kind="space")

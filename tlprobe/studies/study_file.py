@@ -257,6 +257,16 @@ def load_study(file: Path | str) -> Study:
     ------
     ParameterError
         If it cannot be read, or values are wrong.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "study.yaml"
+    ...     _ = file.write_text("{networks: [efficientnet_lite0], seeds: [0, 1], treatments: [full, freeze]}")
+    ...     study = load_study(file)
+    >>> study.seeds
+    (0, 1)
     """
     file = Path(file)
     values = load_yaml(file, kind="study")

@@ -45,6 +45,11 @@ class FileOptions(DataOptions, ImageOptions):
         How its images were standardised.
     classes : str, Path or None
         A text file with the class names in the order of the head's outputs, one a line; None: alphabetical.
+
+    Examples
+    --------
+    >>> FileOptions(backbone="resnet50", fold=1, sr=16_000).normalize
+    'channel'
     """
 
     backbone: str | None = None

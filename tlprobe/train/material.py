@@ -115,6 +115,11 @@ class FitOptions(DataOptions, ImageOptions):
         How to train.
     changes : mapping
         Single recipe values, e.g. ``{"epochs": 3}``; None leaves a value as it is.
+
+    Examples
+    --------
+    >>> FitOptions(data="ESC-50-master", fold=4, changes={"epochs": 3}).backbone
+    'efficientnet_lite0'
     """
 
     data: Path | str | None = None

@@ -30,6 +30,7 @@ from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.data.loader import Standardiser
 from tlprobe.data.options import DataOptions
+from tlprobe.display import card, plain
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.manifest import read_verified
 from tlprobe.records import Record
@@ -102,6 +103,28 @@ class Run:
             raise CheckpointError(f"{path / 'config.json'} is incomplete: {error}") from error
         standardise = standardiser_of(body, source=path / "config.json")
         return cls(path=path, config=config, source=source, standardise=standardise)
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook: what was trained on what, its accuracy with its interval, its folder."""
+        config = self.config
+        blocks = f" ({', '.join(config.blocks)})" if config.blocks else ""
+        facts = [
+            f"{config.treatment}{blocks}, starting weights {plain(config.init)}, "
+            f"{config.recipe.epochs} epochs, seed {config.seed}",
+            f"{plain(self.source.name)}: {len(config.classes)} classes, fold {config.fold} held out",
+            self._score(),
+            plain(self.path, limit=200),
+        ]
+        return card(f"Run of {plain(config.backbone)}", facts)
+
+    def _score(self) -> str:
+        """Return the accuracy with its interval, or what is wrong with the record: a notebook still shows the rest."""
+        try:
+            row = self.record.rows[0]
+            accuracy, low, high = (100 * row[name] for name in ("accuracy", "ci_low", "ci_high"))
+            return f"accuracy {accuracy:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
+        except (CheckpointError, KeyError, TypeError) as error:
+            return f"no accuracy to show: {plain(error, limit=200)}"
 
     @property
     def name(self) -> str:
