@@ -7,7 +7,7 @@ Run time  27 min for the trainings on 2 cores, and 3
 Paper     none; pictures of one network.
 Ours      efficientnet_lite0, ESC-50 at 16 kHz, 8 bit, fold 4, one seed, 10 epochs, 20 clips, 128 steps: rank
           correlation of the absolute maps, where there is sound, 0.26 [0.20, 0.32] between fine-tuned and partly frozen
-          (86.3 % both), 0.14 [0.10, 0.19] and 0.13 [0.09, 0.19] of each with the random one (50.0 %): no more than with
+          (86.2 % both), 0.14 [0.10, 0.19] and 0.13 [0.09, 0.19] of each with the random one (50.0 %): no more than with
           a network that learned nothing (0.12, faithfulness.py). 40 of the 60 maps miss their sum by more than 1 %.
 
 The rows are networks: fine-tuned from ImageNet weights, trained from random ones, and fine-tuned with the blocks up to
