@@ -47,6 +47,7 @@ def analyse(asked: Analysis) -> Outcome:
         rule="typical",
         target="true",
         n_steps=N_STEPS,
+        channels=True,  # where there is sound is a question to all of them
         data=asked.data,
         device=asked.device,
         progress=asked.progress,
@@ -94,14 +95,14 @@ def compared(record: Record) -> list[dict[str, Any]]:
 
 
 def shown_of(record: Record) -> Record:
-    """Return the record of the first clips alone."""
+    """Return the record of the first clips alone, and the sum of their channels."""
     kept = [row for row in record.rows if row["image_index"] < N_SHOWN]
     arrays = {
-        "spectrogram": record.arrays["spectrogram"][:N_SHOWN],
-        "attribution": record.arrays["attribution"][[row["array_index"] for row in kept]],
+        "spectrogram": record.arrays["spectrogram"][:N_SHOWN, :1],
+        "attribution": record.arrays["attribution"][[row["array_index"] for row in kept]].sum(axis=1, keepdims=True),
     }
     rows = [{**row, "array_index": number} for number, row in enumerate(kept)]
-    params = {**record.params, "n_compared": N_CLIPS, "clips": record.params["clips"][:N_SHOWN]}
+    params = {**record.params, "n_compared": N_CLIPS, "channels": [], "clips": record.params["clips"][:N_SHOWN]}
     return dataclasses.replace(record, params=params, rows=rows, arrays=arrays)
 
 

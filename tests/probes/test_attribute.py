@@ -53,14 +53,14 @@ def explain(monkeypatch, tiny_checkpoint):
     def call(model, **options):
         found = dataclasses.replace(tiny_checkpoint, _after=model)
         monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found])
-        return attribute("run", device="cpu", progress=False, **options)
+        return attribute("run", device="cpu", progress=False, **{"channels": True, **options})
 
     return call
 
 
 @pytest.fixture(scope="module")
 def record(tiny_run):
-    return attribute(tiny_run, n_clips=2, n_steps=8, device="cpu", progress=False)
+    return attribute(tiny_run, n_clips=2, n_steps=8, channels=True, device="cpu", progress=False)
 
 
 def test_what_does_not_add_up_is_told_and_marked(explain, caplog):
@@ -167,7 +167,7 @@ def test_mfccs_start_from_the_silence_of_mfccs(monkeypatch, tiny_data, tiny_chec
     model = Linear(material.image_shape)
     found = dataclasses.replace(tiny_checkpoint, material=material, standardise=Standardiser(), _after=model)
     monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found])
-    record = attribute("run", device="cpu", progress=False, n_clips=1, n_steps=2)
+    record = attribute("run", device="cpu", progress=False, n_clips=1, n_steps=2, channels=True)
     assert record.params["row_hz"] is None
     assert record.params["silence"] == pytest.approx(math.sqrt(128) * math.log(1e-6))
     silence = np.zeros(material.image_shape, np.float32)
@@ -277,7 +277,7 @@ def several(monkeypatch, tiny_checkpoint):
             last = list(found)[-1]
             found[last] = change(found[last])
         monkeypatch.setattr(module, "open_checkpoints", lambda paths, **_: [found[path] for path in paths])
-        return attribute(list(found), device="cpu", progress=False, **options)
+        return attribute(list(found), device="cpu", progress=False, **{"channels": True, **options})
 
     return call
 
@@ -307,9 +307,16 @@ def test_networks_that_were_asked_something_else_are_refused(several, tiny_check
             several(Linear(shape), Linear(shape), change=change, n_clips=1)
 
 
-def test_the_figure_may_show_channels(explain, tiny_checkpoint):
-    record = explain(Linear(shape_of(tiny_checkpoint)), n_clips=1, n_steps=1, channels=True)
-    assert record.params["channels"] == ["25 ms", "50 ms", "100 ms"]
+def test_channels_are_kept_or_their_sum(explain, tiny_checkpoint):
+    each, together = (
+        explain(Linear(shape_of(tiny_checkpoint)), n_clips=2, n_steps=1, channels=channels)
+        for channels in (True, False)
+    )
+    assert (each.params["channels"], together.params["channels"]) == (["25 ms", "50 ms", "100 ms"], [])
+    summed = each.arrays["attribution"].sum(axis=1, keepdims=True)
+    np.testing.assert_array_equal(together.arrays["attribution"], summed)
+    np.testing.assert_array_equal(together.arrays["spectrogram"], each.arrays["spectrogram"][:, :1])
+    assert together.rows == each.rows
 
 
 def test_a_clip_of_another_rate_is_resampled(explain, tmp_path, tiny_checkpoint):

@@ -94,7 +94,7 @@ def attribute(
     waveform : bool
         Keep the clips' waveforms, for the figure of one network in one way, and for contact sheets.
     channels : bool
-        Whether these show the attribution of each channel, in place of the overlay.
+        Keep the attribution of each channel and not their sum alone; figures then show them in place of the overlay.
     seed : int
         Of all draws.
     data : path, optional
@@ -119,10 +119,10 @@ def attribute(
         padding from silence, where it is 0 by construction. With `sounds`, ``kept_probability``,
         ``removed_probability`` and what is predicted for both. ``params["refused"]``: of a network, methods that are
         wrong for it, and why.
-        Arrays: by ``array_index`` ``attribution`` ``(n_rows, 3, n_mels, width)``, in the units of the method; by
-        ``image_index`` ``spectrogram`` ``(n_clips, 3, n_mels, width)``, the image of a clip (see `tlprobe.audio.image`;
-        the channels of ``log-mel3`` are its windows of 25, 50, 100 ms), and, with `waveform`, ``peaks``
-        ``(n_clips, 2, width)``.
+        Arrays: by ``array_index`` ``attribution`` ``(n_rows, 1, n_mels, width)``, the sum of the channels in the units
+        of the method; by ``image_index`` ``spectrogram`` ``(n_clips, 1, n_mels, width)``, the first channel of a clip's
+        image (`tlprobe.audio.image`), and, with `waveform`, ``peaks`` ``(n_clips, 2, width)``. With `channels`, all
+        three of both: of ``log-mel3`` its windows of 25, 50, 100 ms.
 
     Raises
     ------
@@ -240,6 +240,11 @@ def attribute(
         "row_hz": None if hz is None else hz.tolist(),
     }
     arrays = {"spectrogram": chosen.images, "attribution": attributions[: len(rows)]}
+    if not channels:
+        arrays = {
+            "spectrogram": chosen.images[:, :1],
+            "attribution": arrays["attribution"].sum(axis=1, keepdims=True),
+        }
     if waveform:
         found = [peaks(file, part, settings) for file, part in zip(chosen.files, chosen.parts, strict=True)]
         arrays["peaks"] = np.stack(found)
