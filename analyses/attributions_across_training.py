@@ -25,7 +25,7 @@ from tlprobe import attribute
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.cli.analysis import Analysis, Outcome, run_analysis
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.resampling import cluster_bootstrap
+from tlprobe.numerics.resampling import mean_with_interval
 from tlprobe.probes.attribution.nulls import rank_correlations
 from tlprobe.probes.attribution.shortcuts import sounding_columns
 from tlprobe.records import Record
@@ -80,17 +80,7 @@ def compared(record: Record) -> list[dict[str, Any]]:
     pairs = []
     for a, b in itertools.combinations(maps, 2):
         series = rank_correlations(maps[a], maps[b], heard)
-        means = cluster_bootstrap([series], groups[a])
-        pairs.append(
-            {
-                "a": a,
-                "b": b,
-                "mean": float(np.mean(series)),
-                "low": float(means.low[0]),
-                "high": float(means.high[0]),
-                "n": len(series),
-            }
-        )
+        pairs.append({"a": a, "b": b, **mean_with_interval(series, groups[a])})
     return pairs
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "cluster_bootstrap",
     "codes_of",
     "holm",
+    "mean_with_interval",
     "paired_difference",
 ]
 
@@ -132,6 +133,23 @@ def cluster_bootstrap(
             raise ParameterError(f"n_resamples={n_resamples} and none covers series {number}; need more")
         intervals[number] = np.quantile(kept, [0.5 - level / 2, 0.5 + level / 2])
     return Means(sums.sum(1) / counts.sum(1), *intervals.T)
+
+
+def mean_with_interval(values: Sequence[float], groups: Labels) -> dict[str, float | int]:
+    """Return what a row says of one series: ``mean``, its interval ``low``, ``high`` by `cluster_bootstrap`, and ``n``.
+
+    Examples
+    --------
+    >>> mean_with_interval([1.0, 1.0, 0.0, 1.0], ["a", "a", "b", "c"])
+    {'mean': 0.75, 'low': 0.0, 'high': 1.0, 'n': 4}
+    """
+    means = cluster_bootstrap([values], groups)
+    return {
+        "mean": float(np.mean(values)),
+        "low": float(means.low[0]),
+        "high": float(means.high[0]),
+        "n": len(values),
+    }
 
 
 def paired_difference(

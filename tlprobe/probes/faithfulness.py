@@ -22,7 +22,7 @@ from tlprobe.audio.image import silence_image
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.resampling import cluster_bootstrap, paired_difference
+from tlprobe.numerics.resampling import mean_with_interval, paired_difference
 from tlprobe.numerics.seeds import derive_seed
 from tlprobe.probes.attribution.baselines import BASELINES, baselines_of
 from tlprobe.probes.attribution.choose import Chosen, choose
@@ -269,14 +269,10 @@ def _correlated(
 
 
 def _row(measure: str, ranking: str, series: Sequence[float], groups: Sequence[str]) -> dict[str, Any]:
-    means = cluster_bootstrap([series], groups)
     return {
         "measure": measure,
         "ranking": ranking,
-        "mean": float(np.mean(series)),
-        "low": float(means.low[0]),
-        "high": float(means.high[0]),
-        "n": len(series),
+        **mean_with_interval(series, groups),
         **dict.fromkeys(("difference", "difference_low", "difference_high", "p_value")),
     }
 
