@@ -252,7 +252,7 @@ class Kinked(Smooth):
 def test_methods_that_are_wrong_are_left_out_of_all_and_refused_alone(explain, caplog):
     record = explain(Kinked(), n_clips=1, method=["all"], n_steps=4)
     refused = {one["way"]: one["why"] for one in record.params["refused"]}
-    assert set(refused) == {"deeplift from silence", "guided-backprop", "grad-cam stem"}
+    assert set(refused) == {"deeplift from silence", "guided-backprop", "grad-cam at stem"}
     assert "deeplift knows modules of" in refused["deeplift from silence"]
     assert "deeplift from silence of tiny is left out: deeplift knows modules of" in caplog.text
     assert {row["method"] for row in record.rows} == {
@@ -365,7 +365,7 @@ def test_what_is_refused_is_of_a_network(several, tiny_checkpoint):
     record = several(Smooth(), Kinked(), n_clips=1, n_steps=2, method="all")
     assert {(one["run"], one["way"]) for one in record.params["refused"]} == {
         ("run0", "guided-backprop"), ("run1", "deeplift from silence"), ("run1", "guided-backprop"),
-        ("run1", "grad-cam stem"),
+        ("run1", "grad-cam at stem"),
     }  # fmt: skip
     assert [row["run"] for row in record.rows if row["method"] == "deeplift"] == ["run0"]
     assert record.arrays["attribution"].shape[0] == len(record.rows)

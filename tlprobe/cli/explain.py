@@ -194,9 +194,9 @@ def _clear(out: Path, rows: list[dict[str, Any]]) -> None:
 
 def _attribution_line(row: dict[str, Any], *, several_runs: bool) -> str:
     """Say an attribution, for reading."""
-    how = row["method"] + (f" at {row['block']}" if row["block"] else "")
-    how += f" from {row['baseline']}" if row["baseline"] else ""
-    text = f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  {how}"
+    from tlprobe.probes.attribution.ways import Way
+
+    text = f"{row['clip']}  {row['label'] or '?'} -> {row['predicted']}  {Way.of(row).text}"
     if several_runs:
         text += f" in {row['run']}"
     if row["target"] != row["predicted"]:

@@ -93,10 +93,10 @@ def test_shares_by_class_are_means_and_what_is_missing_counts_for_nothing():
 
     table = by_class([row("a", "dog", 0.2), row("a", "cat", None), row("a", "dog", 0.4), row("b", None, 0.9)])
     assert [(line["run"], line["way"], line["label"], line["n"]) for line in table] == [
-        ("a", "occlusion silence", None, 3),
-        ("a", "occlusion silence", "cat", 1),
-        ("a", "occlusion silence", "dog", 2),
-        ("b", "occlusion silence", None, 1),
+        ("a", "occlusion from silence", None, 3),
+        ("a", "occlusion from silence", "cat", 1),
+        ("a", "occlusion from silence", "dog", 2),
+        ("b", "occlusion from silence", None, 1),
     ]
     assert [line["padding"] for line in table] == [pytest.approx(0.3), None, pytest.approx(0.3), 0.9]
     assert {line["above"] for line in table} == {None}

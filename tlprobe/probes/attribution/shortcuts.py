@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.audio.settings import ImageSettings
 from tlprobe.errors import ParameterError
+from tlprobe.probes.attribution.ways import Way
 
 __all__ = ["ENDS_S", "PLACES", "by_class", "cut_of", "padding_columns", "shortcuts", "sounding_columns"]
 
@@ -113,8 +114,7 @@ def by_class(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     table: list[dict[str, Any]] = []
     ways: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
-        way = " ".join(str(row[name]) for name in ("method", "baseline", "block") if row[name] is not None)
-        ways.setdefault((row["run"], way), []).append(row)
+        ways.setdefault((row["run"], Way.of(row).text), []).append(row)
     for (run, way), own in ways.items():
         for label in (None, *sorted({row["label"] for row in own if row["label"] is not None})):
             these = own if label is None else [row for row in own if row["label"] == label]

@@ -1,6 +1,6 @@
 """Ways to explain: a method, with the baseline or the block that it needs, and what it says of some clips."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,10 +40,16 @@ class Way(NamedTuple):
     baseline: str | None = None
     block: str | None = None
 
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Way":
+        """Return the way that a row of a record was made in."""
+        return cls(row["method"], row["baseline"], row["block"])
+
     @property
     def text(self) -> str:
         """The way in words, for notes."""
-        return " ".join(filter(None, (self.method, self.block, self.baseline and f"from {self.baseline}")))
+        parts = (self.method, self.block and f"at {self.block}", self.baseline and f"from {self.baseline}")
+        return " ".join(filter(None, parts))
 
 
 def require_fitting(methods: Sequence[str], *, baseline: str, n_steps: int | None) -> None:
