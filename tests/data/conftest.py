@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from tlprobe.audio.settings import ImageSettings
 from tlprobe.data import download as download_module
 from tlprobe.data.extract import extract
 from tlprobe.data.known import KNOWN
+from tlprobe.data.open import open_dataset
 from tlprobe.errors import DataError
 
 SR = 16_000
@@ -87,6 +89,18 @@ def make_folder(tmp_path, write_clip):
         return root
 
     return make
+
+
+@pytest.fixture
+def dataset(make_folder):
+    """Ten half-second clips of two classes."""
+    return open_dataset(make_folder())
+
+
+@pytest.fixture(scope="session")
+def half_second():
+    """The image settings of those clips."""
+    return ImageSettings(sr=SR, clip_s=0.5, width=25)
 
 
 @pytest.fixture(scope="session")

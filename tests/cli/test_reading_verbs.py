@@ -1,4 +1,4 @@
-"""Each verb from options to files: the record scripts rely on, the figure, and quiet streams."""
+"""Each verb that reads or explains runs, from options to files: the record, the figure, and what is printed."""
 
 import json
 import re
@@ -6,174 +6,8 @@ import shutil
 import subprocess
 import sys
 
-import pytest
-import torch
 
-from tlprobe import __version__
-from tlprobe.train.run import Run
-
-NUMBER = (int, float)
-SWEEP = {
-    "treatment": str,
-    "shape": (str, type(None)),
-    "block": (str, type(None)),
-    "rest": (str, type(None)),
-    "backbone": str,
-    "init": str,
-    "fold": int,
-    "seed": int,
-    "epochs": int,
-    "accuracy": NUMBER,
-    "n": int,
-    "ci_low": NUMBER,
-    "ci_high": NUMBER,
-}
-FIELDS = {
-    "fit": {
-        "backbone": str,
-        "init": str,
-        "fold": int,
-        "seed": int,
-        "epochs": int,
-        "accuracy": NUMBER,
-        "best_accuracy": NUMBER,
-        "n": int,
-        "ci_low": NUMBER,
-        "ci_high": NUMBER,
-        "duration_s": NUMBER,
-    },
-    "fuse": SWEEP,
-    "freeze": SWEEP,
-    "cutoff": SWEEP,
-    "svcca": {
-        "run": str,
-        "init": str,
-        "against": str,
-        "block": str,
-        "layer": str,
-        "block_y": str,
-        "layer_y": str,
-        "measure": str,
-        "value": NUMBER,
-        "ci_low": NUMBER,
-        "ci_high": NUMBER,
-        "null": NUMBER,
-        "null_low": NUMBER,
-        "null_high": NUMBER,
-        "n_permutations": int,
-        "corrected": NUMBER,
-        "warnings": str,
-        "n": int,
-        "n_clips": int,
-        "d_x": int,
-        "d_y": int,
-        "k_x": int,
-        "k_y": int,
-        "conv": str,
-        "rule": str,
-    },
-    "attribute": {"clip": str, "label": str, "target": str, "predicted": str, "gap": NUMBER, "array_index": int},
-    "ensemble": {
-        "members": int,
-        "accuracy": NUMBER,
-        "nll": NUMBER,
-        "calibration_error": NUMBER,
-        "single_mean": NUMBER,
-        "single_sd": NUMBER,
-        "single_nll": NUMBER,
-        "single_calibration_error": NUMBER,
-        "disagreement": NUMBER,
-        "soup_accuracy": (*NUMBER, type(None)),
-        "soup_nll": (*NUMBER, type(None)),
-        "soup_calibration_error": (*NUMBER, type(None)),
-        "n": int,
-        "ci_low": NUMBER,
-        "ci_high": NUMBER,
-    },
-    "eval": {"accuracy": NUMBER, "n": int, "ci_low": NUMBER, "ci_high": NUMBER},
-    "faithfulness": {"measure": str, "ranking": str, "mean": NUMBER, "low": NUMBER, "high": NUMBER, "n": int},
-}
-
-
-def check(folder, probe, tiny_data):
-    """Check what a verb left, and return the rows."""
-    body = json.loads((folder / "record.json").read_text())
-    assert {"schema", "probe", "params", "rows", "provenance"} <= body.keys()
-    assert body["probe"] == probe
-    assert body["rows"]
-    for row in body["rows"]:
-        for name, kind in FIELDS[probe].items():
-            assert isinstance(row[name], kind), (name, row[name])
-            assert not isinstance(row[name], bool)
-    data = body["provenance"]["data"]
-    assert (data["name"], data["n_clips"], len(data["hash"])) == ("tiny", 30, 64)
-    assert str(tiny_data) not in json.dumps([body["params"], body["rows"], data])  # no path of this machine
-    assert (folder / f"{probe}.pdf").read_bytes().startswith(b"%PDF")
-    assert (folder / f"{probe}.png").read_bytes().startswith(b"\x89PNG")
-    return body["rows"]
-
-
-def test_version(cli):
-    assert cli("--version") == (0, f"tlprobe {__version__}\n", "")
-
-
-def test_fit(small_run, tiny_data):
-    (row,) = check(small_run.path, "fit", tiny_data)
-    assert (row["backbone"], row["init"], row["fold"], row["epochs"], row["n"]) == (
-        "timm/test_efficientnet",
-        "start",
-        1,
-        2,
-        6,
-    )
-
-
-def test_fit_again_is_found_and_says_its_result(cli, fit_arguments, small_run):
-    code, out, err = cli(*fit_arguments("--out", small_run.path))
-    assert code == 0
-    (line,) = out.splitlines()
-    assert line.startswith("timm/test_efficientnet from start, fold 1, 2 epochs: ")
-    assert re.search(r"% \(95 % interval [\d.]+ to [\d.]+, n = 6\), in \d+ s; run: ", line)
-    assert line.endswith(f"run: {small_run.path}   figure: {small_run.path / 'fit.pdf'}")
-    assert "is finished; nothing to do" in err
-
-
-def test_fit_keeps_the_epochs_asked_for(cli, fails, fit_arguments, small_run, tmp_path):
-    for asked, kept in (("2", (2,)), ("all", (1, 2))):
-        assert cli(*fit_arguments("--out", "run", "--keep-epochs", asked, "--overwrite", "-q"))[0] == 0
-        assert Run.load(tmp_path / "run").kept_epochs == kept
-    fails(2, fit_arguments("--out", small_run.path, "--keep-epochs", "1,2", "-q"), "past epoch 1", "--overwrite")
-
-
-def test_freeze_starts_from_init_and_never_from_the_tuned_weights(cli, small_run, tiny_data, tmp_path):
-    code, out, err = cli("freeze", "--upto", "block2", "--ckpt", small_run.path, "--out", "o", "--trials", "t", "-q")
-    assert (code, err) == (0, "")
-    assert [line.split()[0] for line in out.splitlines()] == ["block2", "full", "record:"]
-    rows = check(tmp_path / "o", "freeze", tiny_data)
-    assert [(row["treatment"], row["block"], row["rest"]) for row in rows] == [
-        ("freeze", "block2", "trained"),
-        ("full", None, None),
-    ]
-    trial = Run.load(tmp_path / "t" / rows[0]["run"])
-    start, init, tuned = trial.state("init"), small_run.state("init"), small_run.state("weights")
-    assert start.keys() == init.keys()
-    assert all(torch.equal(start[name], init[name]) for name in init)
-    assert not any(torch.equal(start[name], tuned[name]) for name in init if name.endswith("weight"))
-    # It was trained, and what is frozen was not.
-    end, block_of = trial.state("weights"), trial.model().block_of()
-    changed = {block_of.get(name, "head") for name in end if not torch.equal(end[name], start[name])}
-    assert changed == {"block3", "block4", "head"}
-
-
-@pytest.mark.parametrize(("probe", "option"), [("fuse", "--upto"), ("cutoff", "--after")])
-def test_the_other_sweeps_of_one_block(cli, small_run, tiny_data, tmp_path, probe, option):
-    code, _out, err = cli(probe, option, "block3", "--ckpt", small_run.path, "--out", "o", "--trials", "t", "-q")
-    assert (code, err) == (0, "")
-    rows = check(tmp_path / "o", probe, tiny_data)
-    assert [(row["treatment"], row["block"]) for row in rows] == [(probe, "block3"), ("full", None)]
-
-
-def test_svcca_of_two_runs(cli, small_run, random_run, tiny_data, tmp_path):
+def test_svcca_of_two_runs(check, cli, small_run, random_run, tiny_data, tmp_path):
     code, out, err = cli("svcca", "--ckpt", small_run.path, random_run.path, "--out", "o", "-q")
     assert (code, err) == (0, "")
     rows = check(tmp_path / "o", "svcca", tiny_data)
@@ -244,7 +78,7 @@ def test_svcca_over_training(cli, tiny_data, tmp_path):
     assert {row["epoch"] for row in distances} == {1, None}
 
 
-def test_attribute(cli, small_run, tiny_data, tmp_path):
+def test_attribute(check, cli, small_run, tiny_data, tmp_path):
     asked = ("attribute", "--ckpt", small_run.path, "--n-steps", 50, "--out", "o", "-q")
     code, out, err = cli(*asked, "--clip", "low/1.wav", tiny_data / "high" / "2.wav")
     assert (code, err) == (0, "")
@@ -254,7 +88,7 @@ def test_attribute(cli, small_run, tiny_data, tmp_path):
     assert (tmp_path / "o" / "arrays.safetensors").is_file()
 
 
-def test_ensemble(cli, small_run, random_run, tiny_data, tmp_path):
+def test_ensemble(check, cli, small_run, random_run, tiny_data, tmp_path):
     code, out, err = cli("ensemble", "--ckpt", small_run.path, "--ckpt", random_run.path, "--out", "o", "-q")
     assert (code, err) == (0, "")
     (row,) = check(tmp_path / "o", "ensemble", tiny_data)
@@ -266,7 +100,7 @@ def test_ensemble(cli, small_run, random_run, tiny_data, tmp_path):
     assert re.match(r"two members disagree on [\d.]+ % of the clips", disagreement)
 
 
-def test_ensemble_with_its_soup(cli, fails, fit_arguments, small_run, tiny_data, tmp_path):
+def test_ensemble_with_its_soup(check, cli, fails, fit_arguments, small_run, tiny_data, tmp_path):
     assert cli(*fit_arguments("--out", "other", "--seed", 1, "-q"))[0] == 0
     asked = ("ensemble", "--ckpt", small_run.path, "other", "--out", "o", "-q")
     code, out, err = cli(*asked, "--soup", "--data", tiny_data, "--device", "cpu")
@@ -282,7 +116,7 @@ def test_ensemble_with_its_soup(cli, fails, fit_arguments, small_run, tiny_data,
     assert check(tmp_path / "o", "ensemble", tiny_data)[0]["soup_accuracy"] is None
 
 
-def test_eval(cli, small_run, tiny_data, tmp_path):
+def test_eval(check, cli, small_run, tiny_data, tmp_path):
     code, _out, err = cli("eval", "--ckpt", small_run.path, "--out", "o", "-q")
     assert (code, err) == (0, "")
     (row,) = check(tmp_path / "o", "eval", tiny_data)
@@ -299,21 +133,13 @@ def test_eval_names_a_clip(cli, small_run, tiny_data, tmp_path):
     assert out.startswith(f"low/1.wav  {row['predicted']}")
 
 
-def test_a_weight_file_is_a_checkpoint(cli, small_run, tiny_data, tmp_path):
+def test_a_weight_file_is_a_checkpoint(check, cli, small_run, tiny_data, tmp_path):
     about = ("--backbone", "timm/test_efficientnet", "--data", tiny_data, "--fold", 1)
     file = small_run.path / "weights.safetensors"
     code, _out, err = cli("eval", "--ckpt", file, *about, "--out", "o", "-q")
     assert (code, err) == (0, "")
     (row,) = check(tmp_path / "o", "eval", tiny_data)
     assert row["accuracy"] == small_run.record.rows[0]["accuracy"]
-
-
-def test_notes_and_bars_stay_off_standard_output(cli, fit_arguments, tmp_path):
-    code, out, err = cli(*fit_arguments("--out", "run", epochs=1))
-    assert code == 0
-    assert len(out.splitlines()) == 1
-    assert "epoch 1/1: loss" in err
-    assert "\r" not in err  # no bar where there is no terminal
 
 
 def test_figure_draws_records_again_without_torch(small_run, tmp_path):
@@ -329,7 +155,7 @@ def test_figure_draws_records_again_without_torch(small_run, tmp_path):
     assert (tmp_path / "two.png").is_file()
 
 
-def test_attributions_are_heard_and_measured(cli, fails, small_run, tiny_data, tmp_path):
+def test_attributions_are_heard_and_measured(check, cli, fails, small_run, tiny_data, tmp_path):
     asked = ["--ckpt", small_run.path, "--n-clips", 2, "--n-steps", 4, "--device", "cpu", "-q"]
     code, out, _ = cli("attribute", *asked, "--choose", "extremes", "--listen", "--out", "heard")
     assert code == 0
