@@ -10,23 +10,24 @@ import sys
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
+from tlprobe.cli.examples import ORDER, example_of
 from tlprobe.cli.typos import unknown_name
 from tlprobe.errors import TlprobeError
 from tlprobe.train.stopping import EXIT_CODE_OF
 
-__all__ = ["app", "guarded_exit", "main", "run", "set_up_output"]
+__all__ = ["app", "guarded_exit", "main", "run", "set_up_output", "whole_command"]
 
 EXIT_USAGE = 2
+_COMPLETION = "_TLPROBE_COMPLETE"
 EXIT_RESOURCES = 6
 
 app = typer.Typer(
     name="tlprobe",
     help="What did this pretrained network really transfer? Fine-tune ImageNet CNNs on audio, then probe them.",
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -93,10 +94,28 @@ def run(arguments: list[str]) -> int:
     import tlprobe.cli.transfer
     import tlprobe.cli.tune  # noqa: F401
 
-    if not arguments:
-        app(args=["--help"], prog_name="tlprobe", standalone_mode=False)
+    command = whole_command()
+    if not arguments and _COMPLETION not in os.environ:  # a shell that completes a line gives none
+        command.main(args=["--help"], prog_name="tlprobe", standalone_mode=False)
         return EXIT_USAGE
-    return _with_signals(lambda given: app(args=given, prog_name="tlprobe", standalone_mode=False), arguments)
+    return _with_signals(lambda given: command.main(args=given, prog_name="tlprobe", standalone_mode=False), arguments)
+
+
+def whole_command() -> Any:
+    """Return the command with its verbs in the order of their examples, each of which ends a verb's help."""
+    command = typer.main.get_command(app)
+    _end_with_example(command)
+    verbs = command.commands  # type: ignore[attr-defined]  # those of a group
+    ordered = {name: verbs[name] for name in ORDER}
+    verbs.clear()
+    verbs.update(ordered)
+    return command
+
+
+def _end_with_example(command: Any, path: str = "") -> None:
+    for name, verb in getattr(command, "commands", {}).items():
+        verb.epilog = example_of(f"{path}{name}")
+        _end_with_example(verb, f"{path}{name} ")
 
 
 def guarded_exit(call: Callable[[list[str]], object]) -> NoReturn:

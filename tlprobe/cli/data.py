@@ -47,7 +47,7 @@ def fetch(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Download a data set, or unpack an archive that was put into --to by hand; goes on where it stopped."""
+    """Download a data set, or unpack an archive put into --to; goes on where it stopped."""
     progress = begin(quiet=quiet)
     from tlprobe.data.fetch import fetch
 
@@ -67,7 +67,7 @@ def info(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Say what is in a data set: counts, lengths, rates, balance, what is out of the ordinary; draw each class."""
+    """Say what is in a data set: counts, lengths, rates, balance, oddities; draw each class."""
     progress = begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.data.info import data_info
@@ -136,7 +136,7 @@ def prepare(
     given: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """Compute the image of every clip, so that trainings find it in the cache; a second call takes a moment."""
+    """Compute the image of every clip, so that trainings find it in the cache."""
     progress = begin(quiet=quiet)
     from tlprobe.data.cache import load_images
     from tlprobe.data.facts import forget

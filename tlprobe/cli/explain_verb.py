@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from tlprobe.cli.app import app
+from tlprobe.cli.complete import verbs_offered
 from tlprobe.cli.options import Debug
 from tlprobe.cli.typos import suggested
 from tlprobe.errors import ParameterError
@@ -28,7 +29,12 @@ def explain(
     *,
     context: typer.Context,
     verb: Annotated[
-        str | None, typer.Argument(help="What to explain. [default: the question of each verb]", show_default=False)
+        str | None,
+        typer.Argument(
+            help="What to explain. [default: the question of each verb]",
+            show_default=False,
+            autocompletion=verbs_offered,
+        ),
     ] = None,
     debug: Debug = False,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tlprobe.cli.app import set_up_output
+from tlprobe.cli.complete import offer
 from tlprobe.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ RunData = Annotated[
     Path | None,
     typer.Option(help="The data set, where a run's own has moved, or of a weight file.", show_default=False),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.", autocompletion=offer("device"))]
 Out = Annotated[Path, typer.Option(help="Folder for the record and the figure.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the result that --out holds.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress bars.")]
@@ -246,7 +247,7 @@ def _with_panel(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[kind, typer.Option(help=text, show_default=False)],
+            annotation=Annotated[kind, typer.Option(help=text, show_default=False, autocompletion=offer(name))],
         )
         for name, (kind, text) in panel.items()
     ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from tlprobe.cli.app import app
+from tlprobe.cli.complete import offer
 from tlprobe.cli.options import (
     Ckpt,
     Debug,
@@ -42,7 +43,9 @@ def svcca(
     baseline: Annotated[
         str | None, typer.Option(help="random-pair: add two random initialisations of the same network.")
     ] = None,
-    measure: Annotated[list[str], typer.Option(help=f"{', '.join(_MEASURES)}. Repeat for several.")] = ["svcca"],  # noqa: B006
+    measure: Annotated[
+        list[str], typer.Option(help=f"{', '.join(_MEASURES)}. Repeat for several.", autocompletion=offer("measure"))
+    ] = ["svcca"],  # noqa: B006
     layers: Annotated[
         list[str],
         typer.Option(
@@ -83,7 +86,7 @@ def svcca(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Compare layers before and after fine-tuning, with nulls and intervals (Fig. 2a); or two runs' layers.
+    """Compare layers before and after fine-tuning, with nulls and intervals (Figure 2a).
 
     Beside it, in the folder weights, how far the weights of each block moved.
     """

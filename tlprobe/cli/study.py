@@ -122,7 +122,7 @@ def tables(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX; missing ones are seen."""
+    """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.studies.cells import cells
@@ -149,7 +149,7 @@ def figures(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw each sweep of the study over its blocks, or its levels, with intervals; missing points are gaps."""
+    """Draw each sweep of the study, with intervals; missing points are gaps."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.studies.cells import cells

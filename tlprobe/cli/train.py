@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tlprobe.cli.app import app
+from tlprobe.cli.complete import offer
 from tlprobe.cli.options import Data, Debug, Device, Out, Overwrite, Quiet, begin, fit_options, to_fit_options
 from tlprobe.cli.output import claimed, percent
 from tlprobe.errors import ParameterError
@@ -19,10 +20,19 @@ RunCkpt = Annotated[
         help="A fully fine-tuned run: gives recipe, data, fold, seed and its starting weights, and is the full level.",
     ),
 ]
-Upto = Annotated[str | None, typer.Option(help="Last block, or none. [default: the whole sweep]")]
-From = Annotated[str | None, typer.Option("--from", help="First block: that and the later ones.", show_default=False)]
-Only = Annotated[str | None, typer.Option(help="This block alone.", show_default=False)]
-Except = Annotated[str | None, typer.Option("--except", help="All blocks but this.", show_default=False)]
+_BLOCKS = offer("block")
+Upto = Annotated[
+    str | None, typer.Option(help="Last block, or none. [default: the whole sweep]", autocompletion=_BLOCKS)
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", help="First block: that and the later ones.", show_default=False, autocompletion=_BLOCKS),
+]
+Only = Annotated[str | None, typer.Option(help="This block alone.", show_default=False, autocompletion=_BLOCKS)]
+Except = Annotated[
+    str | None,
+    typer.Option("--except", help="All blocks but this.", show_default=False, autocompletion=_BLOCKS),
+]
 Shape = Annotated[
     str, typer.Option(help="Of a whole sweep: prefix (--upto), suffix (--from), single (--only) or except (--except).")
 ]
@@ -113,7 +123,7 @@ def fuse(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Keep pretrained weights in some blocks, start the rest anew, train all (Fig. 2b)."""
+    """Keep pretrained weights in some blocks, start the rest anew, train all (Figure 2b)."""
     asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
     kind = {**asked, "rest": rest, "by": by, "parts": parts}
     _sweep("fuse", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
@@ -140,7 +150,7 @@ def freeze(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Freeze some blocks (weights and batch-norm), train the rest (Fig. 2c)."""
+    """Freeze some blocks (weights and batch-norm), train the rest (Figure 2c)."""
     asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
     kind = {**asked, "by": by, "parts": parts}
     _sweep("freeze", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
@@ -150,7 +160,9 @@ def freeze(
 @fit_options
 def cutoff(
     *,
-    after: Annotated[str | None, typer.Option(help="Last block that stays. [default: the whole sweep]")] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Last block that stays. [default: the whole sweep]", autocompletion=_BLOCKS)
+    ] = None,
     ckpt: RunCkpt = None,
     data: Data = None,
     out: Out = Path("out/cutoff"),

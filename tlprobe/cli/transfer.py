@@ -63,7 +63,10 @@ def transferability(
     given: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """Score each block before any fine-tuning: linear probe, LogME, H-score, LEEP, and whether they foretell it."""
+    """Score each block without fine-tuning: linear probe, LogME, H-score, LEEP.
+
+    With --against: whether the scores rank the blocks as freezing or cutting did.
+    """
     if more and not against:
         raise ParameterError(f"{', '.join(map(str, more))}: records come after --against")
     records = [*against, *more]
