@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; 
   $$p -c "import sys,venv,ensurepip; raise SystemExit(not (3,10)<=sys.version_info[:2]<=(3,13))" >/dev/null 2>&1 && { command -v $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-browser lint
+.PHONY: demo test test-browser test-install lint
 demo: $(VENV)/.ok
 	$(BIN)/tlprobe demo --out out/demo
 
@@ -18,6 +18,20 @@ test: $(VENV)/.ok-test
 test-browser: $(VENV)/.ok-test
 	$(BIN)/python -m pip install -q -e ".[test,browser]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m browser tests/reports
+
+# Builds sdist and, from it, wheel, and uses the wheel in a clean environment of each Python: make test-install PYTHONS="python3.12"
+PYTHONS ?= $(PYTHON)
+test-install: $(VENV)/.ok
+	rm -rf dist out/install && mkdir -p out
+	$(BIN)/python -m pip install -q build
+	$(BIN)/python -m build --outdir dist . > out/build.log
+	set -e; for p in $(PYTHONS); do \
+	  $$p -m venv out/install; \
+	  out/install/bin/python -m pip install -q $(TORCH); \
+	  out/install/bin/python -m pip install -q "$$(ls dist/*.whl)[ray,tune,report]"; \
+	  out/install/bin/python tests/install/smoke.py; \
+	  rm -rf out/install; \
+	done
 
 lint: $(VENV)/.ok-lint
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """``tlprobe tune``: from a space file to a recipe that `tlprobe fit` takes."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -68,3 +70,12 @@ def test_a_wrong_file_is_told_in_a_line(fails, tmp_path):
     fails(2, ("tune", "--space", tmp_path / "bad.yaml"), "did you mean resnet50?", "space.lrr.[key]: no recipe value")
     fails(2, ("tune", "--space", "none.yaml"), "space none.yaml is missing")
     fails(2, ("tune",), "--space")
+
+
+def test_without_optuna_the_extra_is_named(file):
+    code = "import sys; sys.modules['optuna'] = None; from tlprobe.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "tune", "--space", file], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tlprobe: a search needs Optuna: pip install 'tlprobe[tune]'\n"
