@@ -27,13 +27,16 @@ if TYPE_CHECKING:
     from tlprobe.reports.report import report as report
     from tlprobe.studies.space import load_space as load_space
     from tlprobe.studies.study import run_study as run_study
+    from tlprobe.studies.study import study_status as study_status
     from tlprobe.studies.study_file import load_study as load_study
     from tlprobe.studies.sweeps import cutoff as cutoff
     from tlprobe.studies.sweeps import freeze as freeze
     from tlprobe.studies.sweeps import fuse as fuse
     from tlprobe.studies.tune import tune as tune
     from tlprobe.train.checkpoint import FileOptions as FileOptions
+    from tlprobe.train.export import export as export
     from tlprobe.train.fit import fit as fit
+    from tlprobe.train.listing import list_runs as list_runs
     from tlprobe.train.material import FitOptions as FitOptions
     from tlprobe.train.run import Run as Run
 
@@ -52,11 +55,12 @@ _HOME = {
     "cutoff": "tlprobe.studies.sweeps",
     "ensemble": "tlprobe.probes.ensemble",
     "evaluate": "tlprobe.probes.evaluate",
-    "faithfulness": "tlprobe.probes.faithfulness",
     "export": "tlprobe.train.export",
+    "faithfulness": "tlprobe.probes.faithfulness",
     "fit": "tlprobe.train.fit",
     "freeze": "tlprobe.studies.sweeps",
     "fuse": "tlprobe.studies.sweeps",
+    "list_runs": "tlprobe.train.listing",
     "load_space": "tlprobe.studies.space",
     "load_study": "tlprobe.studies.study_file",
     "render": "tlprobe.plots.figure",
@@ -65,6 +69,7 @@ _HOME = {
     "save_figure": "tlprobe.plots.figure",
     "similarity": "tlprobe.numerics.similarity",
     "similarity_of_moments": "tlprobe.numerics.similarity",
+    "study_status": "tlprobe.studies.study",
     "svcca": "tlprobe.probes.svcca",
     "transferability": "tlprobe.probes.transferability",
     "tune": "tlprobe.studies.tune",
@@ -87,6 +92,7 @@ __all__ = [
     "fit",
     "freeze",
     "fuse",
+    "list_runs",
     "load_space",
     "load_study",
     "render",
@@ -95,6 +101,7 @@ __all__ = [
     "save_figure",
     "similarity",
     "similarity_of_moments",
+    "study_status",
     "svcca",
     "transferability",
     "tune",
@@ -112,4 +119,9 @@ Record.drawn_by = staticmethod(_draw)  # from up here: records lie below figures
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'tlprobe' has no attribute {name!r}; it has {', '.join(__all__)}")
+    import_module("tlprobe.bars")  # before timm and optuna, whose import of tqdm warns in a notebook without ipywidgets
     return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["NAME_LIMIT", "basis", "card", "plain"]
+__all__ = ["NAME_LIMIT", "aligned", "basis", "card", "percent", "plain"]
 
 NAME_LIMIT = 60
 """Characters of a name in a sentence, a heading or a cell."""
@@ -79,6 +79,27 @@ def card(title: str, facts: Sequence[str], *, rows: Sequence[Mapping[str, Any]] 
     if len(rows) > _MOST_ROWS:
         parts.append(f"<div {_SMALL}>… and {len(rows) - _MOST_ROWS} more of {len(rows)} rows</div>")
     return f"<div>{''.join(parts)}</div>"
+
+
+def aligned(rows: Sequence[Sequence[str]], *, notes: Sequence[str] = ()) -> list[str]:
+    """Return a line of text a row, its columns one below the other; notes stand at the ends of the lines.
+
+    >>> aligned([("run", "MB"), ("runs/full", "1.2")])
+    ['run        MB', 'runs/full  1.2']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
+    return [f"{text}{note}".rstrip() for text, note in zip(texts, notes or [""] * len(texts), strict=True)]
+
+
+def percent(value: float, low: float, high: float) -> str:
+    """Return an accuracy in percent with its interval, where that is known.
+
+    >>> percent(0.81, 0.79, 0.83), percent(0.81, math.nan, math.nan)
+    ('81.0 % [79.0 to 83.0]', '81.0 %')
+    """
+    known = math.isfinite(low) and math.isfinite(high)
+    return f"{100 * value:.1f} %" + (f" [{100 * low:.1f} to {100 * high:.1f}]" if known else "")
 
 
 def _table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

@@ -36,7 +36,7 @@ class Analysis:
         Its data set.
     device : {"auto", "cpu", "cuda"}
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
     """
 
     plan: "Plan"

@@ -10,13 +10,11 @@ import typer
 
 from tlprobe.cli.app import app
 from tlprobe.cli.options import Debug, begin
+from tlprobe.display import plain
 from tlprobe.errors import ParameterError
 
 if TYPE_CHECKING:
     from tlprobe.train.catalogue import Entry
-
-_ORDERS = ("path", "accuracy")
-_COLUMNS = ("run", "backbone", "init", "treatment", "data", "fold", "seed", "epochs", "accuracy", "MB")
 
 
 @app.command()
@@ -26,24 +24,12 @@ def runs(
     sort: Annotated[str, typer.Option(help="path or accuracy (the highest first).")] = "path",
     debug: Debug = False,
 ) -> None:
-    """List run directories below a folder: what they are, their accuracy and size, and what is wrong with them."""
-    from tlprobe.train.catalogue import find_runs
+    """List runs below a folder: what they are, accuracy, size, and what is wrong with them."""
+    from tlprobe.train.listing import list_runs
 
     begin(quiet=False)
-    if sort not in _ORDERS:
-        raise ParameterError(f"--sort {sort!r}; choose from {', '.join(_ORDERS)}")
-    found = find_runs(folder)
-    if sort == "accuracy":
-        found.sort(key=lambda entry: -_accuracy(entry))
-    if not found:
-        typer.echo(f"no runs in {folder}")
-        return
-    for line in _lines(found):
+    for line in list_runs(folder, sort=sort).lines():
         typer.echo(line)
-    n_bytes = sum(entry.n_bytes for entry in found)
-    states = [entry.state for entry in found]
-    said = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(sorted(states, key=_rank)))
-    typer.echo(f"{len(found)} run{'s' if len(found) > 1 else ''} ({said}), {n_bytes / 1e6:.1f} MB")
 
 
 @app.command()
@@ -53,7 +39,7 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Remove run directories, after a question that names what goes; other files in them stay."""
+    """Remove runs, after a question that names what goes; other files in them stay."""
     from tlprobe.files import lock_folder
     from tlprobe.train.catalogue import entry_of_run
 
@@ -98,9 +84,9 @@ def _to_remove(paths: Sequence[Path]) -> dict[Path, Path]:
 
 
 def _going(entry: "Entry") -> str:
-    from tlprobe.reports.words import percent_of
+    from tlprobe.train.listing import score_of
 
-    known = percent_of(entry.facts) if _accuracy(entry) >= 0 else f"{entry.state}: {_plain(entry.why)}"
+    known = score_of(entry) or f"{entry.state}: {_plain(entry.why)}"
     return f"{_plain(entry.path)}  {known}  {entry.n_bytes / 1e6:.1f} MB"
 
 
@@ -115,36 +101,5 @@ def _confirmed(found: Sequence["Entry"]) -> bool:
     return typer.confirm(f"remove {what}, {n_bytes / 1e6:.1f} MB?")
 
 
-def _rank(state: str) -> int:
-    return ("finished", "unfinished", "damaged").index(state)
-
-
-def _accuracy(entry: "Entry") -> float:
-    value = entry.facts.get("accuracy")
-    return float(value) if isinstance(value, int | float) else -1.0
-
-
-def _lines(found: Sequence["Entry"]) -> list[str]:
-    """Return a table with aligned columns; what is wrong with a run stands at the end of its line."""
-    rows = [_COLUMNS, *(_cells(entry) for entry in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    notes = ["", *(f"  {entry.state.upper()}: {_plain(entry.why)}" if entry.why else "" for entry in found)]
-    texts = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows]
-    return [(text + note).rstrip() for text, note in zip(texts, notes, strict=True)]
-
-
-def _cells(entry: "Entry") -> tuple[str, ...]:
-    from tlprobe.reports.words import percent_of, plain
-
-    facts = {name: "?" if value is None else plain(value) for name, value in entry.facts.items()}
-    treatment = facts["treatment"] + ("" if entry.facts["blocks"] is None else f" {facts['blocks']}")
-    accuracy = percent_of(entry.facts) if _accuracy(entry) >= 0 else "-"
-    named = (facts[name] for name in ("data", "fold", "seed", "epochs"))
-    size = f"{entry.n_bytes / 1e6:.1f}"
-    return _plain(entry.path), facts["backbone"], facts["init"], treatment, *named, accuracy, size
-
-
 def _plain(text: object) -> str:
-    from tlprobe.reports.words import plain
-
     return plain(text, limit=400)

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 from tlprobe.audio.image import ImageMaker
 from tlprobe.audio.settings import ImageSettings
+from tlprobe.bars import progress_bar
 from tlprobe.data.arrays import stored_array
 from tlprobe.data.dataset import Dataset
 from tlprobe.data.render import Item, Rendered, Target, image_of, render_all
@@ -190,8 +190,7 @@ def images_of(paths: Sequence[Path], settings: ImageSettings) -> npt.NDArray[np.
 def _render(items: Sequence[Item], target: Target, *, jobs: int, progress: bool | None) -> dict[str, Any]:
     found: list[Rendered] = []
     with contextlib.closing(render_all(items, target, jobs=jobs)) as rendering:  # ends the workers, come what may
-        disable = None if progress is None else not progress
-        found.extend(tqdm(rendering, total=len(items), desc="images", unit="clip", disable=disable))
+        found.extend(progress_bar(rendering, show=progress, total=len(items), desc="images", unit="clip"))
     errors = [rendered.error for rendered in found if rendered.error is not None]
     if errors:
         raise DataError(list_errors(errors))

@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import requests
 import urllib3
-from tqdm import tqdm
 
+from tlprobe.bars import progress_bar
 from tlprobe.errors import DataError, ResourceError
 from tlprobe.files import write_atomic
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 __all__ = ["download", "part_size"]
 
@@ -79,7 +82,7 @@ def download(url: str, file: Path, *, max_bytes: int, progress: bool | None = No
     max_bytes : int > 0
         More is not taken.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -99,12 +102,12 @@ def download(url: str, file: Path, *, max_bytes: int, progress: bool | None = No
     most = part.size
     with (
         requests.Session() as session,
-        tqdm(
+        progress_bar(
             desc=file.name,
             unit="B",
             unit_scale=True,
             initial=most,
-            disable=None if progress is None else not progress,
+            show=progress,
         ) as bar,
     ):
         while True:

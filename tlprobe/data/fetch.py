@@ -36,7 +36,7 @@ def fetch(name: str, to: Path, *, progress: bool | None = None) -> Path:
     to : Path
         Folder for data sets; made when missing.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------

@@ -33,9 +33,9 @@ import safetensors.numpy
 import scipy.fft
 import scipy.sparse
 import soxr
-from tqdm import tqdm
 
 from tlprobe.audio.load import info, load
+from tlprobe.bars import progress_bar
 from tlprobe.data.dataset import Clip, Dataset
 from tlprobe.errors import DataError, ParameterError, list_errors
 
@@ -169,11 +169,10 @@ def fingerprints(
 
     found: dict[int, _Found] = {}
     errors = []
-    disable = None if progress is None else not progress
     pool = ThreadPoolExecutor(jobs or os.cpu_count() or 1)
     try:
         results = pool.map(of_file, clips_in)
-        bar = tqdm(results, total=len(clips_in), desc="fingerprints", unit="file", disable=disable)
+        bar = progress_bar(results, show=progress, total=len(clips_in), desc="fingerprints", unit="file")
         for indices, result in zip(clips_in.values(), bar, strict=True):
             if isinstance(result, str):
                 errors.append(result)

@@ -11,10 +11,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tlprobe.audio.condition import Condition
 from tlprobe.audio.load import AudioInfo
+from tlprobe.bars import progress_bar
 from tlprobe.data.line_process import LineProcess
 from tlprobe.errors import ParameterError
 
@@ -62,7 +61,7 @@ def verify(
     timeout_s : float > 0, in seconds
         A file that takes longer is bad.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -80,8 +79,8 @@ def verify(
     if not timeout_s > 0:
         raise ParameterError(f"timeout_s={timeout_s} is no time; more than 0 is needed")
     distinct = list(dict.fromkeys(paths))
-    disable = None if progress is None else not progress
-    found = dict(tqdm(_verdicts(distinct, jobs, timeout_s), "verify", len(distinct), disable=disable, unit="file"))
+    verdicts = _verdicts(distinct, jobs, timeout_s)
+    found = dict(progress_bar(verdicts, show=progress, desc="verify", total=len(distinct), unit="file"))
     return [found[number] for number in range(len(distinct))]
 
 

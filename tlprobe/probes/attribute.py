@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from tlprobe.audio.image import row_hz, silence_image
 from tlprobe.audio.settings import ImageSettings
+from tlprobe.bars import progress_bar
 from tlprobe.errors import ParameterError
 from tlprobe.probes.attribution.answers import PREDICTED, TRUE, ask, named_apart, network_of, require_alike
 from tlprobe.probes.attribution.baselines import baselines_of
@@ -104,7 +104,7 @@ def attribute(
     device : {"auto", "cpu", "cuda"}
         Where.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -129,6 +129,15 @@ def attribute(
     CheckpointError, DataError, ParameterError, ResourceError
         If a checkpoint, a clip or an argument cannot be used, networks do not share data, fold and images, a method is
         wrong for a network, or one image does not fit into the memory.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.attribute("runs/full", n_clips=2)
+    >>> record.arrays["attribution"].shape
+    (2, 1, 128, 100)
+    >>> all(row["gap"] < 0.01 for row in record.rows if row["reached"])
+    True
     """
     if n_clips < 1:
         raise ParameterError(f"n_clips={n_clips} must be at least 1")
@@ -158,8 +167,7 @@ def attribute(
     refused: list[dict[str, str]] = []
     sound_names: set[str] = set()
     n_ways = max(map(len, ways.values()))
-    disable = None if progress is None else not progress
-    with tqdm(total=n_maps, desc="attributions", leave=False, disable=disable) as bar:
+    with progress_bar(show=progress, total=n_maps, desc="attributions") as bar:
         for checkpoint in checkpoints:
             asked = ask(checkpoint, chosen, target=target, memory_gb=memory_gb, device=where)
             for way in ways[checkpoint.name]:

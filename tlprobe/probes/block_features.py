@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
 from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.bars import progress_bar
 from tlprobe.data.loader import Standardiser, image_batches
 from tlprobe.probes.capture import Capture, Reduce, find_layers
 from tlprobe.train.device import set_up_for_speed
@@ -59,18 +59,16 @@ def block_features(
         A classifier of source classes, of what ``model.features`` gives.
     device : torch.device
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
     """
     layers = find_layers(set_up_for_speed(model, device=device).eval(), "blocks")
     kept: list[list[torch.Tensor]] = [[] for _ in layers]
     source: list[torch.Tensor] = []
     order = np.array_split(index, -(-len(index) // _BATCH))
-    disable = None if progress is None else not progress
     head = None if head is None else head.to(device)
     with torch.inference_mode(), Capture(layers, [Reduce("pool")] * len(layers)) as capture:
-        for batch in tqdm(
-            image_batches(images, order), total=len(order), desc="features", leave=False, disable=disable
-        ):
+        batches = image_batches(images, order)
+        for batch in progress_bar(batches, show=progress, total=len(order), desc="features"):
             x = standardise(batch.to(device)).contiguous(memory_format=torch.channels_last)
             seen = model.features(x)
             for rows, own in zip(capture.take(), kept, strict=True):

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from tlprobe.backbones.blocked import BlockedCNN
+from tlprobe.bars import progress_bar
 from tlprobe.data.loader import Standardiser
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.jackknife import deal_groups
@@ -81,7 +81,7 @@ def compare(
     title : str
         Of the progress bar.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -100,7 +100,6 @@ def compare(
     if len(clips.index) < 2:
         raise ParameterError(f"{len(clips.index)} clip(s) to compare networks on; need at least 2")
     seconds = dict.fromkeys(("forward", "moments", "values", "intervals", "nulls"), 0.0)
-    disable = None if progress is None else not progress
     shapes = _shapes(networks, pairs, clips, device)
     pairings = [
         pair_up(
@@ -125,7 +124,7 @@ def compare(
     rows = {view: np.empty((len(order), n, view.d), np.float32) for view, n in room.items()}
     kept = {view: torch.from_numpy(kept_positions(view, n, seed=settings.seed)) for view, n in room.items()}
     views = list(dict.fromkeys(view for pairing in pairings for view in (pairing.x, pairing.y)))
-    bar = tqdm(batches, desc=title, leave=False, disable=disable)
+    bar = progress_bar(batches, show=progress, desc=title)
     for (start, stop), seen in zip(bar, _pass(networks, views, clips, order, batches, device, seconds), strict=True):
         with clock(seconds, "moments"):
             for view, buffer in rows.items():
@@ -135,7 +134,7 @@ def compare(
                     sides = (seen[view].flatten(0, 1) for view in (pairing.x, pairing.y))
                     sums.update(*sides, group=int(groups[order[start]]))
     outcomes = []
-    for number, pairing in enumerate(tqdm(pairings, desc=f"{title}: values", leave=False, disable=disable)):
+    for number, pairing in enumerate(progress_bar(pairings, show=progress, desc=f"{title}: values")):
         pair_rows = rows.get(pairing.x), rows.get(pairing.y)
         outcomes.append(estimate(pairing, moments[number], pair_rows, groups[order], settings, seconds))
         moments[number] = None  # room for the next

@@ -46,7 +46,7 @@ def ensemble(
     device : {"auto", "cpu", "cuda"}
         Where the soup is scored.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -67,6 +67,13 @@ def ensemble(
         If one is no finished run, or is damaged.
     DataError
         If the soup's data set is gone or holds other clips.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> row = tlprobe.ensemble(["runs/full", "runs/other"]).rows[0]
+    >>> row["members"], row["n"], 0 <= row["accuracy"] <= 1
+    (2, 80, True)
     """
     where = resolve_device(device)
     if data is not None and not soup:

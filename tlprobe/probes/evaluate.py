@@ -54,7 +54,7 @@ def evaluate(
     device : {"auto", "cpu", "cuda"}
         Where.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -69,6 +69,13 @@ def evaluate(
     ------
     CheckpointError, DataError, ParameterError
         If the checkpoint, data or a recording cannot be used.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> run = tlprobe.Run.load("runs/full")
+    >>> tlprobe.evaluate(run).rows[0]["accuracy"] == run.record.rows[0]["accuracy"]
+    True
     """
     where = resolve_device(device)
     checkpoint, other = _open(ckpt, data=data, options=options, progress=progress)

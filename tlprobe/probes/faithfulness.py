@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from tqdm.auto import tqdm
 
 from tlprobe.audio.image import silence_image
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
+from tlprobe.bars import progress_bar
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.resampling import mean_with_interval, paired_difference
 from tlprobe.numerics.seeds import derive_seed
@@ -104,6 +104,15 @@ def faithfulness(
     ------
     CheckpointError, DataError, ParameterError, ResourceError
         If the checkpoint or an argument cannot be used, or one image does not fit into the memory.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.faithfulness("runs/full", n_clips=2, n_steps=8, checks=False)
+    >>> [row["measure"] for row in record.rows if row.get("ranking") == "integrated gradients"]
+    ['insertion', 'deletion', 'infidelity', 'infidelity beyond number']
+    >>> record.arrays["deletion"].shape[1]  # clips
+    2
     """
     if n_clips < 2 or (n_steps is not None and n_steps < 1):
         raise ParameterError(f"n_clips={n_clips}, n_steps={n_steps}; at least 2 and 1 are needed")
@@ -185,8 +194,7 @@ _Bar = Callable[[str], Callable[[Iterable[Any]], Iterable[Any]]]
 
 
 def _bar(progress: bool | None) -> _Bar:
-    disable = None if progress is None else not progress
-    return lambda what: lambda items: tqdm(items, desc=what, leave=False, disable=disable)
+    return lambda what: lambda items: progress_bar(items, show=progress, desc=what)
 
 
 def _one_by_one(

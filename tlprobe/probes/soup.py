@@ -118,7 +118,7 @@ def soup_predictions(
     device : {"auto", "cpu", "cuda"}
         Where the soup is scored.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------

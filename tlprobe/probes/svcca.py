@@ -111,7 +111,7 @@ def svcca(
     device : {"auto", "cpu", "cuda"}
         Where.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Returns
     -------
@@ -126,6 +126,15 @@ def svcca(
     ------
     CheckpointError, DataError, ParameterError
         If a checkpoint or its data cannot be used, or the choices do not go together.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.svcca("runs/full", conv="pool", n_permutations=0)
+    >>> [row["block"] for row in record.rows]
+    ['stem', 'block1', 'block2', 'block3', 'block4']
+    >>> all(0 <= row["value"] <= 1 for row in record.rows)
+    True
     """
     mode = mode_of(against=against is not None, grid=grid, over_training=over_training, baseline=baseline)
     treatments = list(dict.fromkeys([conv] if isinstance(conv, str) else conv))

@@ -64,7 +64,7 @@ def transferability(
     device : {"auto", "cpu", "cuda"}
         Where the network runs.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -82,6 +82,14 @@ def transferability(
     ------
     CheckpointError, DataError, ParameterError, UndefinedError
         If the options or a record cannot be used, or a block says nothing at all.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> options = tlprobe.FitOptions(backbone="timm/test_efficientnet", weights="random")
+    >>> record = tlprobe.transferability(options)
+    >>> sorted({row["score"] for row in record.rows})
+    ['h_score', 'linear_probe', 'logme']
     """
     options = options or FitOptions()
     foreign = sorted(set(options.changes) - {"normalize"})

@@ -52,7 +52,7 @@ def weight_distance(
     options : FileOptions, optional
         What a bare weight file does not say.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -65,6 +65,15 @@ def weight_distance(
     ------
     CheckpointError, DataError, ParameterError
         If a checkpoint or its data cannot be used.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.weight_distance("runs/full")
+    >>> [row["block"] for row in record.rows]
+    ['stem', 'block1', 'block2', 'block3', 'block4']
+    >>> all(row["relative_l2"] > 0 for row in record.rows)
+    True
     """
     paths = [ckpt] if isinstance(ckpt, str | Path | Run) else list(ckpt)
     checkpoints = open_checkpoints(paths, data=data, options=options, progress=progress)

@@ -63,7 +63,7 @@ def demo(
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Raises
     ------

@@ -50,7 +50,7 @@ def run_here(
     report : callable
         Told of each trial's end, in this thread.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Raises
     ------

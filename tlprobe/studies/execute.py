@@ -28,7 +28,7 @@ class Executor:
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
     """
 
     def __init__(self, plan: Plan, *, trials: Path, device: str, progress: bool | None = None) -> None:

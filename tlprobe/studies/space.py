@@ -40,7 +40,8 @@ from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
 from tlprobe.errors import ParameterError
 from tlprobe.studies.study_file import Study, TreatmentSpec, from_file_folder
-from tlprobe.train.recipe import RECIPES, Recipe, check_features, explain_validation, load_recipe, load_yaml
+from tlprobe.train.recipe import RECIPES, Recipe, check_features, explain_validation, load_recipe
+from tlprobe.yaml_file import load_yaml
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

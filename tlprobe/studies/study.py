@@ -20,7 +20,7 @@ from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
 from tlprobe.train.progress import duration
 from tlprobe.train.run import Run, is_finished
 
-__all__ = ["run_study", "study_record"]
+__all__ = ["run_study", "study_record", "study_status"]
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def run_study(
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Returns
     -------
@@ -66,6 +66,17 @@ def run_study(
         After a signal; what is finished is kept, what was in progress is saved.
     TlprobeError
         If trials failed: after all others were run, and with their reasons in the record.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import tlprobe
+    >>> text = "{networks: [timm/test_efficientnet], inits: [random], treatments: [full], changes: {epochs: 1}}"
+    >>> _ = pathlib.Path("study.yaml").write_text(text)
+    >>> study = tlprobe.load_study("study.yaml")
+    >>> record = tlprobe.run_study(study, out="out/study", trials="runs/trials")
+    >>> [(row["status"], row["treatment"], 0 <= row["accuracy"] <= 1) for row in record.rows]
+    [('finished', 'random', True)]
     """
     out, trials, engine = Path(out), Path(trials), engine or study.engine
     plan = plan_study(study)
@@ -103,6 +114,46 @@ def run_study(
         name, reason = next(iter(failed.items()))
         raise TlprobeError(f"{len(failed)} of {len(plan.trials)} trials failed, the others are done: {name}: {reason}")
     return record
+
+
+def study_status(study: Study, *, trials: Path | str = TRIALS_FOLDER, out: Path | str | None = None) -> Record:
+    """Say how far a study is; the data set is opened to plan it, and nothing is trained.
+
+    Parameters
+    ----------
+    study : Study
+        See `tlprobe.load_study`.
+    trials : path
+        Where runs live.
+    out : path, optional
+        The folder given to `run_study`, whose record alone has the reasons of trials that failed. Without it these
+        are missing ones.
+
+    Returns
+    -------
+    record : Record
+        One row a point: its ``status`` is finished, failed or missing, and its accuracy None unless it is finished.
+
+    Raises
+    ------
+    ParameterError
+        If the study cannot be planned, or `out` holds another one.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import tlprobe
+    >>> text = "{networks: [timm/test_efficientnet], inits: [random], seeds: [0, 1], treatments: [full]}"
+    >>> _ = pathlib.Path("study.yaml").write_text(text)
+    >>> study = tlprobe.load_study("study.yaml")
+    >>> record = tlprobe.study_status(study, trials="runs/trials")
+    >>> [(row["seed"], row["status"], row["accuracy"]) for row in record.rows]
+    [(0, 'missing', None), (1, 'missing', None)]
+    """
+    failed = {}
+    if out is not None and (found := _require_same(Path(out), study)) is not None:
+        failed = {row["run"]: row["reason"] for row in found.rows if row["status"] == "failed"}
+    return study_record(plan_study(study), trials=Path(trials), failed=failed)
 
 
 def study_record(plan: Plan, *, trials: Path, failed: Mapping[str, str] | None = None) -> Record:
@@ -200,9 +251,10 @@ def _definition(study: Study) -> dict[str, Any]:
     return definition
 
 
-def _require_same(out: Path, study: Study) -> None:
+def _require_same(out: Path, study: Study) -> Record | None:
+    """Return the study's record in `out`, if there is one, and refuse that of anything else."""
     if not (out / "record.json").is_file():
-        return
+        return None
     found = Record.load(out)
     if found.probe != "study":
         raise ParameterError(f"{out} holds the result of {found.probe}; give another --out")
@@ -210,3 +262,4 @@ def _require_same(out: Path, study: Study) -> None:
     differing = sorted(name for name in {*there, *asked} if there.get(name) != asked.get(name))
     if differing:
         raise ParameterError(f"{out} holds a study with other {', '.join(differing)}; give another --out")
+    return found

@@ -21,6 +21,7 @@
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,11 +31,13 @@ from tlprobe.audio.settings import Features, Short
 from tlprobe.backbones.partition import Partition, partition_of
 from tlprobe.backbones.registry import DEFAULT_BACKBONE, family_of
 from tlprobe.data.options import DataOptions
+from tlprobe.display import card, plain
 from tlprobe.errors import ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.train.config import TREATMENTS, Treatment
-from tlprobe.train.recipe import RECIPES, check_features, explain_validation, load_recipe, load_yaml
+from tlprobe.train.recipe import RECIPES, check_features, explain_validation, load_recipe
+from tlprobe.yaml_file import load_yaml
 
 __all__ = ["Engine", "Study", "TreatmentSpec", "from_file_folder", "load_study"]
 
@@ -243,6 +246,27 @@ class Study(BaseModel):
         if sweeps and set(self.inits) == {"random"}:
             raise ValueError(f"{' and '.join(sweeps)} need a pretrained start; inits has random alone")
         return self
+
+    def __repr__(self) -> str:
+        return f"Study({'; '.join(self._facts())})"
+
+    def _repr_html_(self) -> str:
+        """Show the study in a notebook: its grid. Which trials it makes depends on files that this does not open."""
+        return card("Study", [*self._facts(), "its points, and how far they are: tlprobe.study_status(study)"])
+
+    def _facts(self) -> list[str]:
+        """Return the grid, a line a side of it."""
+        sides: dict[str, Sequence[object]] = {
+            "data": ["built-in clips" if self.data is None else self.data.name],
+            "networks": self.networks,
+            "inits": self.inits,
+            "folds": [self.folds] if self.folds == "all" else self.folds,
+            "seeds": self.seeds,
+            "features": self.features,
+            "data_splits": [split for split in self.data_splits if split is not None],
+            "treatments": [item.treatment for item in self.treatments],
+        }
+        return [f"{name}: {', '.join(map(plain, values))}" for name, values in sides.items() if values]
 
 
 def load_study(file: Path | str) -> Study:

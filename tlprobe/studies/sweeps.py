@@ -103,7 +103,7 @@ def fuse(
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Returns
     -------
@@ -119,6 +119,13 @@ def fuse(
         If `block` names no block, or `ckpt` was not pretrained or is no fully fine-tuned run.
     CheckpointError, DataError, DivergedError, ResourceError
         If a run, its data, or a training fails.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.fuse("runs/full", block="block2", trials="runs/trials")
+    >>> [(row["treatment"], row["block"]) for row in record.rows]
+    [('fuse', 'block2'), ('full', None)]
     """
     return _sweep(
         "fuse",
@@ -145,7 +152,15 @@ def freeze(
     device: str = "auto",
     progress: bool | None = None,
 ) -> Record:
-    """Train with some blocks frozen (Fig. 2c: those up to a block); parameters and result as in `fuse`."""
+    """Train with some blocks frozen (Fig. 2c: those up to a block); parameters and result as in `fuse`.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.freeze("runs/full", block="block2", trials="runs/trials")
+    >>> [(row["treatment"], row["block"]) for row in record.rows]
+    [('freeze', 'block2'), ('full', None)]
+    """
     return _sweep(
         "freeze",
         ckpt,
@@ -169,7 +184,15 @@ def cutoff(
     device: str = "auto",
     progress: bool | None = None,
 ) -> Record:
-    """Train networks that end after a block; parameters and result as in `fuse`, without ``"none"``."""
+    """Train networks that end after a block; parameters and result as in `fuse`, without ``"none"``.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> record = tlprobe.cutoff("runs/full", after="block2", trials="runs/trials")
+    >>> [(row["treatment"], row["block"]) for row in record.rows]
+    [('cutoff', 'block2'), ('full', None)]
+    """
     return _sweep(
         "cutoff",
         ckpt,

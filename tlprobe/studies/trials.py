@@ -82,7 +82,7 @@ def run_trial(
     point : Point
         See `tlprobe.studies.points.canonical`.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
     on_epoch : callable, optional
         As `tlprobe.train.fit.fit_network` takes it.
 

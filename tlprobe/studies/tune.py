@@ -18,11 +18,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import optuna
 from pydantic import ValidationError
 
-from tlprobe.data.line_process import own_imports
 from tlprobe.errors import ParameterError, ResourceError, TlprobeError
+
+try:
+    import optuna
+except ImportError as missing:
+    raise ParameterError("a search needs Optuna: pip install 'tlprobe[tune]'") from missing
+
+from tlprobe.data.line_process import own_imports
 from tlprobe.files import lock_folder, write_atomic
 from tlprobe.records import Record
 from tlprobe.studies.engine_local import ATTEMPTS, gpus_here, stopped_by, threads_each
@@ -93,7 +98,7 @@ def tune(
     device : {"auto", "cpu", "cuda"}
         Where to train.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Returns
     -------
@@ -111,6 +116,16 @@ def tune(
         After a signal; the same call goes on.
     TlprobeError
         If too many trials failed in a row.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import tlprobe
+    >>> text = "{network: timm/test_efficientnet, init: random, changes: {epochs: 1}, space: {batch_size: [32, 64]}}"
+    >>> _ = pathlib.Path("space.yaml").write_text(text)
+    >>> record = tlprobe.tune(tlprobe.load_space("space.yaml"), out="out/tune", n_trials=1, trials="runs/trials")
+    >>> record.params["chosen"]["values"]["batch_size"] in (32, 64)
+    True
     """
     out = Path(out)
     engine = engine or Engine()

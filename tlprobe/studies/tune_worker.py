@@ -106,7 +106,7 @@ def search_worker(
     plan : Plan, optional
         Of the search's training, where there is one already.
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Raises
     ------

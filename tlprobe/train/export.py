@@ -79,6 +79,16 @@ def export(
         `out` exists, or ONNX is not installed.
     CheckpointError
         If the run is damaged, or the ONNX file does not give the same logits.
+
+    Examples
+    --------
+    >>> import timm
+    >>> import tlprobe
+    >>> from safetensors.torch import load_file
+    >>> tlprobe.export("runs/full", to="timm", out="network.safetensors").name
+    'network.json'
+    >>> timm.create_model("test_efficientnet", num_classes=10).load_state_dict(load_file("network.safetensors"))
+    <All keys matched successfully>
     """
     run = run if isinstance(run, Run) else Run.load(run)
     out = Path(out)

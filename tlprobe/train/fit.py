@@ -78,7 +78,7 @@ def fit(
     tensorboard : bool
         Write losses and accuracies for TensorBoard as well (needs ``tlprobe[track]``).
     progress : bool or None
-        None shows bars on a terminal only.
+        None shows bars on a terminal and in a notebook only.
 
     Returns
     -------
@@ -91,6 +91,14 @@ def fit(
         For wrong values, unusable data, unusable weights, a loss that is not finite, a full disk or memory.
     StoppedError
         After SIGINT, SIGTERM or SIGUSR1; the state is saved.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> options = tlprobe.FitOptions(backbone="timm/test_efficientnet", weights="random", changes={"epochs": 1})
+    >>> run = tlprobe.fit(options, out="runs/new")
+    >>> 0 <= run.record.rows[0]["accuracy"] <= 1
+    True
     """
     where = resolve_device(device)
     precision_of(precision, device=where)

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.halves import FrontOf
 from tlprobe.backbones.weights import tensor_digest
+from tlprobe.bars import progress_bar
 from tlprobe.data.arrays import stored_array
 from tlprobe.data.augment import Augment, Augmentation
 from tlprobe.data.loader import Standardiser
@@ -82,7 +82,7 @@ def with_stored_prefix(
     cache : Path, optional
         Folder of the cache. Default: `tlprobe.files.cache_root`.
     progress : bool or None
-        None shows a bar on a terminal only.
+        None shows a bar on a terminal and in a notebook only.
 
     Returns
     -------
@@ -180,7 +180,7 @@ class _Fill:
         progress: bool | None,
     ) -> None:
         self._front, self._views, self._view, self._device = front, split.views, view, device
-        self._disable = None if progress is None else not progress
+        self._progress = progress
         self._augment = Augment(
             recipe.augmentation, standardise=split.standardise, device=device, white_noise=white_noise
         )
@@ -192,7 +192,7 @@ class _Fill:
         try:
             with file.open("r+b") as out, torch.inference_mode():
                 out.seek(offset)
-                for start in tqdm(range(0, n, size), desc="frozen blocks", unit="batch", disable=self._disable):
+                for start in progress_bar(range(0, n, size), show=self._progress, desc="frozen blocks", unit="batch"):
                     some = slice(start, start + size)
                     images = store.take(torch.from_numpy(view.rows[some].astype(np.int64)))
                     draws = {k: torch.from_numpy(v[some]).to(self._device) for k, v in view.draws.items()}

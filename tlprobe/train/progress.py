@@ -2,12 +2,14 @@
 
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tqdm.auto import tqdm
-
+from tlprobe.bars import progress_bar
 from tlprobe.train.loop import Trainer
 from tlprobe.train.setting import EpochResult
+
+if TYPE_CHECKING:
+    from tqdm.auto import tqdm
 
 __all__ = ["Progress", "duration"]
 
@@ -25,12 +27,12 @@ class Progress:
     trainer : Trainer
         What is shown.
     show : bool or None
-        True and False switch the bar; None shows it on a terminal only. Lines go to the log in any case.
+        True and False switch the bar; None shows it on a terminal and in a notebook only. Lines go to the log anyway.
     """
 
     def __init__(self, trainer: Trainer, *, show: bool | None) -> None:
         self._trainer = trainer
-        self._disable = None if show is None else not show
+        self._show = show
         self._bar: tqdm[Any] | None = None
         self._start = self._looked = time.perf_counter()
         self._first = trainer.epoch * trainer.n_steps + trainer.step  # steps done before this process
@@ -39,12 +41,11 @@ class Progress:
     def begin_epoch(self) -> None:
         """Open the bar of the epoch that comes."""
         trainer = self._trainer
-        self._bar = tqdm(
+        self._bar = progress_bar(
+            show=self._show,
             total=trainer.n_steps,
             initial=trainer.step,
             desc=f"epoch {trainer.epoch + 1}/{trainer.recipe.epochs}",
-            leave=False,
-            disable=self._disable,
         )
 
     def step(self) -> None:

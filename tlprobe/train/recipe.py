@@ -8,20 +8,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tlprobe.audio.settings import FEATURES, Features, Short
 from tlprobe.data.augment import Augmentation, refuse_switch
 from tlprobe.errors import ParameterError
+from tlprobe.yaml_file import load_yaml, parse_yaml
 
-__all__ = ["RECIPES", "Recipe", "check_features", "explain_validation", "load_recipe", "load_yaml"]
+__all__ = ["RECIPES", "Recipe", "check_features", "explain_validation", "load_recipe"]
 
 RECIPES = ("quick", "paper", "paper-scratch")
 
 _OF_LOG_POWER = ("gain_db", "noise_snr_db", "mel_shift", "freq_masks")  # freq_mask_rows goes with freq_masks
-
-_MAX_YAML_BYTES = 1 << 20  # a recipe is a page; a larger file is something else
 
 
 class Recipe(Augmentation):
@@ -123,22 +121,6 @@ class Recipe(Augmentation):
         return Augmentation(**{name: getattr(self, name) for name in Augmentation.model_fields})
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """YAML without aliases (they can blow up) and without silently dropped duplicate keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            raise yaml.YAMLError("aliases are not allowed")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.YAMLError(f"the key {key!r} stands twice")
-        return super().construct_mapping(node, deep=deep)
-
-
 def load_recipe(recipe: str | Path = "quick", *, changes: Mapping[str, Any] | None = None) -> Recipe:
     """Return a recipe by name or from a YAML file, with single values changed.
 
@@ -215,29 +197,10 @@ def explain_validation(error: ValidationError, *, choices: Iterable[str] = ()) -
     return "; ".join(problems)
 
 
-def load_yaml(file: Path, *, kind: str) -> dict[str, Any]:
-    """Read a YAML file that holds one table; `kind` (recipe, study) names it in errors.
-
-    Raises
-    ------
-    ParameterError
-        If it is missing, too large, no YAML or no table; aliases and keys that stand twice are refused.
-    """
-    try:
-        if not file.is_file():
-            raise ParameterError(f"{kind} {file} is {'no file' if file.exists() else 'missing'}")
-        if file.stat().st_size > _MAX_YAML_BYTES:
-            raise ParameterError(f"{kind} {file} is larger than 1 MiB; that is no {kind}")
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{kind} {file} cannot be read: {error}") from error
-    return _parse(text, source=f"{kind} {file}")
-
-
 def _read(recipe: str | Path) -> dict[str, Any]:
     if recipe in RECIPES:
         text = resources.files("tlprobe.train").joinpath("recipes", f"{recipe}.yaml").read_text(encoding="utf-8")
-        return _parse(text, source=f"recipe {recipe}")
+        return parse_yaml(text, source=f"recipe {recipe}")
     try:
         is_file = Path(recipe).is_file()
     except OSError as error:  # a name that is too long for one
@@ -245,17 +208,6 @@ def _read(recipe: str | Path) -> dict[str, Any]:
     if not is_file:
         raise ParameterError(f"recipe {str(recipe)!r} is unknown; choose from {', '.join(RECIPES)}, or a YAML file")
     return load_yaml(Path(recipe), kind="recipe")
-
-
-def _parse(text: str, *, source: str) -> dict[str, Any]:
-    try:
-        values = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader, made stricter
-    except (yaml.YAMLError, RecursionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # Beside its own errors, PyYAML lets through what int(), date() and the like raise: "lr: 2024-13-45".
-        raise ParameterError(f"{source} is no valid YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise ParameterError(f"{source} must be a table of names and values")
-    return values
 
 
 def _read_base(base: Any, *, source: str | Path) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from tlprobe.backbones.blocked import BlockedCNN
 from tlprobe.backbones.registry import build
 from tlprobe.data.loader import Standardiser
 from tlprobe.data.options import DataOptions
-from tlprobe.display import card, plain
+from tlprobe.display import card, percent, plain
 from tlprobe.errors import CheckpointError, DataError, ParameterError
 from tlprobe.manifest import read_verified
 from tlprobe.records import Record
@@ -72,6 +72,17 @@ class Run:
         Its data set.
     standardise : Standardiser
         From its training clips.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> run = tlprobe.Run.load("runs/full")
+    >>> run.config.backbone, run.image_shape
+    ('timm/test_efficientnet', (3, 128, 100))
+    >>> 0 <= run.record.rows[0]["accuracy"] <= 1
+    True
+    >>> list(run.model("init").blocks)
+    ['stem', 'block1', 'block2', 'block3', 'block4']
     """
 
     path: Path
@@ -121,8 +132,8 @@ class Run:
         """Return the accuracy with its interval, or what is wrong with the record: a notebook still shows the rest."""
         try:
             row = self.record.rows[0]
-            accuracy, low, high = (100 * row[name] for name in ("accuracy", "ci_low", "ci_high"))
-            return f"accuracy {accuracy:.1f} % [{low:.1f}, {high:.1f}], n = {row['n']}"
+            score = percent(row["accuracy"], row["ci_low"], row["ci_high"])
+            return f"accuracy {score}, n = {row['n']}"
         except (CheckpointError, KeyError, TypeError) as error:
             return f"no accuracy to show: {plain(error, limit=200)}"
 
