@@ -10,6 +10,7 @@ import typer
 
 import tlprobe.cli
 from tlprobe.cli.app import app, run
+from tlprobe.cli.examples import ORDER
 from tlprobe.cli.explain_verb import HEADINGS, explanation
 from tlprobe.reports.guides import titled_guide
 
@@ -51,7 +52,7 @@ def test_it_prints_definition_and_the_guides_of_reports(cli):
 def test_without_a_verb_it_lists_questions(cli):
     code, out, err = cli("explain")
     assert (code, err) == (0, "")
-    assert re.findall(r"^[a-z]+", out, re.MULTILINE) == _verbs()
+    assert tuple(re.findall(r"^[a-z]+", out, re.MULTILINE)) == ORDER
     assert "freeze           Which blocks have to be trained at all?\n" in out
 
 

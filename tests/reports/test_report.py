@@ -92,7 +92,7 @@ def test_runs_have_curves_classes_and_records_to_save(fake, page, tmp_path):
     assert "Confusion matrix of 3 classes" in " ".join(attrs["alt"] for attrs in found.all("img"))
     assert "Lines over 4 epochs" in found.all("img")[0]["alt"]
     assert "most often taken for" in found.text
-    assert "Of the classes of run, the worst are" in found.text
+    assert "The worst classes of run, by clips named right, are" in found.text
     saved = {attrs["download"]: attrs["href"] for attrs in found.all("a") if "download" in attrs}
     content = base64.b64decode(saved["run-record.json"].partition(",")[2])
     assert content == (tmp_path / "run" / "record.json").read_bytes()
@@ -245,3 +245,35 @@ def test_contrast_is_enough_by_day_and_by_night():
         for ink, ground in [*pairs, ("warn-ink", "warn")]:
             light, dark = sorted((_luminance(colours[ink]), _luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (ink, ground)
+
+
+def test_a_difference_with_an_interval_is_read_first(fake, page, tmp_path):
+    rows = [
+        {"backbone": "net", "fold": 1, "seed": 0, "treatment": treatment, "init": treatment, "accuracy": accuracy}
+        for treatment, accuracy in (("full", 0.8), ("random", 0.5))
+    ]
+    Record("pretrained_vs_random", {"curves": []}, rows, {"data": fake.data}).save(tmp_path / "pairs")
+    fake.study_cells().save(tmp_path / "study")
+    text = page(tmp_path / "pairs", tmp_path / "study").text
+    assert 0 < text.index("pretraining helped by 45.0 points") < text.index("ahead in 1 of 1 pair")
+
+
+def test_a_confusion_has_its_own_guide(fake, page, tmp_path):
+    text = page(fake.save_run(tmp_path / "run", fake.fit())).text
+    assert "How to read it. Above, accuracy by epoch" in text
+    assert "How to read it. Rows are true classes" in text
+
+
+def test_remarks_stand_below_a_table_once_each():
+    rows = [{"block": "stem", "v": k, "warnings": "few clips; 2 are constant" if k else "few clips"} for k in range(3)]
+    table = rows_table([*rows, {"block": "block1", "v": 9, "warnings": ""}], caption="t")
+    assert table.header == ["block", "v"]
+    assert table.notes == ["Noted in 3 rows, of stem: few clips.", "Noted in 2 rows, of stem: 2 are constant."]
+
+
+def test_many_figures_leave_room_for_sounds(fake, page, tmp_path, monkeypatch):
+    monkeypatch.setattr("tlprobe.reports.room.MOST_BYTES", 80_000)
+    fake.study_cells().save(tmp_path / "study")
+    found = page(tmp_path / "study", fake.save_attribute(tmp_path / "heard", n=1, seconds=1))
+    assert len(found.all("audio")) == 3
+    assert "is left out: this page is full" in found.text

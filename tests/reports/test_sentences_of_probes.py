@@ -59,8 +59,8 @@ def similar(block, value, null, **more):
 def test_similarity_is_told_against_its_null():
     rows = [similar("stem", 0.9, 0.1), similar("block1", 0.4, 0.39)]
     said = texts(change.similarity(Record("svcca", {"mode": "change"}, rows, {})))
-    assert "similarity is above its null in stem (0.90 against 0.10)" in said
-    assert "no similarity beyond chance is shown in block1 (0.40 against 0.39)" in said
+    assert "similarity is above its null in stem (0.90, null 0.10)" in said
+    assert "no similarity beyond chance is shown in block1 (0.40, null 0.39)" in said
     assert "stem (0.80) is most alike, block1 (0.01) least" in said
 
 
@@ -68,6 +68,18 @@ def test_a_grid_counts_its_pairs():
     rows = [similar("stem", 0.9, 0.1, layer_y="stem.0"), similar("stem", 0.3, 0.3, layer_y="block1.0")]
     said = texts(change.similarity(Record("svcca", {"mode": "grid"}, rows, {})))
     assert "1 of 2 pairs of layers are more alike than their null, 1 of them a layer with itself" in said
+
+
+def test_over_training_the_first_and_the_last_epoch_are_told():
+    rows = [
+        similar(block, value, 0.1, epoch=epoch, against="final")
+        for epoch, values in ((0, (0.9, 0.4)), (2, (0.95, 0.5)), (5, (1.0, 0.11)))
+        for block, value in zip(("stem", "block1"), values, strict=True)
+    ]
+    (said,) = change.similarity(Record("svcca", {"mode": "training"}, rows, {}))
+    assert "SVCCA to the end of training" in said.text
+    assert "from epoch 0 to 5: stem 0.80 to 0.90 and block1 0.30 to 0.01; 5 of 6 values are above the null" in said.text
+    assert change.similarity(Record("svcca", {"mode": "training"}, rows[:2], {})) == []
 
 
 def test_weights_moved():
@@ -97,6 +109,21 @@ def test_attributions_against_loudness(measure, difference, said):
     text = texts(basis.faithful(faithfulness(measure, difference)))
     assert said in text
     assert "loudness alone" in text
+
+
+def test_the_size_of_attributions_stands_beside_loudness():
+    record = faithfulness("insertion", -0.1)
+    for measure, ranking, mean in (
+        ("deletion", "energy", 0.14),
+        ("insertion", "integrated gradients, absolute", 0.25),
+        ("deletion", "integrated gradients, absolute", 0.12),
+    ):
+        record.rows.append({"measure": measure, "ranking": ranking, "mean": mean})
+    text = texts(basis.faithful(record))
+    assert (
+        "areas of 0.250 putting in and 0.120 taking out, loudness alone 0.300 putting in and 0.140 taking out" in text
+    )
+    assert "not compared clip by clip" in text
 
 
 @pytest.mark.parametrize(("low", "said"), [(0.1, "does not depend on what was learnt"), (-0.1, "could be shown")])
@@ -156,12 +183,12 @@ def test_searches():
 def test_what_numbers_rest_on(fake):
     record = fake.cells(fake.cell("full", 0.8), seeds=[0], folds=[4], n_leaked=13, n_skipped=2)
     said = texts(said_of(record))
-    assert "13 held-out clips of birds share a sound" in said
+    assert "13 of the held-out clips of fold 4 of birds share a sound" in said
     assert "2 recordings of birds could not be used" in said
     assert "Fold 4 of 5 only: a part of the folds, so not the score of birds" in said
     assert "trained with one seed" in said
     whole = texts(said_of(fake.cells(fake.cell("full", 0.8), n_leaked=0)))
-    assert "No held-out clip of birds shares a sound" in whole
+    assert "None of the held-out clips of birds shares a sound" in whole
     assert "only" not in whole
     assert "one seed" not in whole
 

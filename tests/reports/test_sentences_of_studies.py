@@ -31,6 +31,12 @@ def test_a_random_start_may_be_a_network_of_its_own(fake):
     assert levels.level(record) == []
 
 
+def test_a_part_of_the_folds_and_the_length_of_training_are_said(fake):
+    row = fake.cell("random", 0.36, difference=-0.45)
+    said = texts(levels.gain(fake.cells(fake.cell("full", 0.81), row, folds=[4, 2])))
+    assert "of the held-out clips of folds 2 and 4 right after 5 epochs, from random weights 36.0 %" in said
+
+
 def test_without_a_random_network_the_level_is_told(fake):
     record = fake.cells(
         fake.cell("full", 0.81, sd_seeds=0.006, n_seeds=5, optimism=0.01, seeds_low=0.8, seeds_high=0.82)
@@ -62,18 +68,21 @@ def fused(fake, losses, *, shape="prefix", half=0.02):
 def test_fewest_pretrained_blocks_that_are_enough(fake):
     said = texts(steps.fuse(fused(fake, (0.3, 0.01, 0.01))))
     assert "pretrained weights up to block1 are enough as far as can be told" in said
-    assert "comes with the pretrained weights of block1: from 51.0 % [49.0 to 53.0] to 80.0 %" in said
+    assert "first to the last, net makes its largest step with block1: from 51.0 % [49.0 to 53.0] to 80.0 %" in said
 
 
 def test_every_block_that_is_left_out_costs(fake):
     said = texts(steps.fuse(fused(fake, (0.5, 0.4, 0.1))))
-    assert "With pretrained weights up to block2 only, net is worse by 10.0 points" in said
-    assert "up to stem alone do harm in net: 31.0 %" in said
+    assert "Pretrained only up to block2, net is worse than pretrained everywhere by 10.0 points" in said
+    assert (
+        "Pretrained only up to stem, net is worse than from random weights: 31.0 % [29.0 to 33.0] against 36.0 %"
+        in said
+    )
 
 
 def test_no_step_where_all_intervals_overlap(fake):
     record = fused(fake, (0.44, 0.43, 0.42))
-    assert "No single block of net brings a step" in texts(steps.fuse(record))
+    assert "net makes no step whose intervals lie apart" in texts(steps.fuse(record))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Cutoff probe: how much of the network is needed?
 
 The network ends after a block, with global average pooling and a new head, and is trained.
-Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, section IV-C (model cutoff).
+Reference: Palanisamy et al. 2020, https://arxiv.org/abs/2007.11154, section IV-B3 (model cutoff).
 """
 
 from tlprobe.backbones.blocked import BlockedCNN

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
-from tlprobe.reports.sentences.sentence import Row
-from tlprobe.reports.words import count, plain, share
+from tlprobe.reports.sentences.sentence import Row, rows_of
+from tlprobe.reports.words import count, joined, plain, share
 
 __all__ = ["alt_of"]
 
@@ -56,9 +56,10 @@ def _similarity(record: Record) -> str:
     there = [row for row in record.rows if math.isfinite(number(row.get("value")))]
     mode = plain(record.params.get("mode"))
     if mode == "grid" and there:
-        values = [number(row["value"]) for row in there]
+        above = [value for row in there if math.isfinite(value := number(row.get("corrected")))]
+        values = above or [number(row["value"]) for row in there]
         n = len({row.get("layer") for row in there})
-        text = f"Heat map of the similarity of {n} by {count(n, 'layer')}"
+        text = f"Heat map of the similarity{' above its null' if above else ''} of {n} by {count(n, 'layer')}"
         return f"{text}, from {min(values):.2f} to {max(values):.2f}."
     names = ("init", "conv", "epoch", "block")
     parts = (
@@ -103,7 +104,12 @@ def _evaluation(record: Record) -> str:
         return f"Bars, probability of the named class: {_shares(record.rows, ('clip', 'predicted'), 'probability')}."
     n = int(confusion.shape[-1])
     text = f"Confusion matrix of {count(n, 'class', 'classes')}, true classes in rows, predicted ones in columns"
-    return f"{text}; accuracy {_shares(record.rows[:1], ())}. The classes' numbers are in the table."
+    return f"{text}; {_total(record)}. The classes' numbers are in the table."
+
+
+def _total(record: Record) -> str:
+    accuracy = number(record.rows[0].get("accuracy")) if record.rows else math.nan
+    return f"accuracy {share(accuracy)}" if math.isfinite(accuracy) else "no accuracy"
 
 
 def _ensemble(record: Record) -> str:
@@ -120,7 +126,7 @@ def _tune(record: Record) -> str:
 
 def _data(record: Record) -> str:
     parts = (f"{plain(row.get('label'))} {number(row.get('n')):.0f}" for row in record.rows)
-    return f"Counts and lengths of clips, and a spectrogram a class. Clips by class: {_listed(parts)}."
+    return f"The spectrogram of one clip of each class. Clips by class: {_listed(parts)}."
 
 
 def _faithfulness(record: Record) -> str:
@@ -134,7 +140,21 @@ def _attribute(record: Record) -> str:
         f"{plain(row.get('clip'))}, of {plain(row.get('label'))}, named {plain(row.get('predicted'))}"
         for row in record.rows
     )
-    return f"Spectrograms of clips beside maps of what the answer rests on: {_listed(parts)}."
+    return f"Spectrograms of clips beside maps of what the answer rests on: {_listed(dict.fromkeys(parts))}."
+
+
+def _transferability(record: Record) -> str:
+    scores: dict[str, list[str]] = {}
+    for row in rows_of(record, kind="score"):
+        value, null = number(row.get("value")), number(row.get("null"))
+        if math.isfinite(value):
+            beside = f" ({null:.2f} by chance)" if math.isfinite(null) else ""
+            name = plain(row.get("score")).replace("_", " ")
+            scores.setdefault(name, []).append(f"{plain(row.get('block'))} {value:.2f}{beside}")
+    left = ". ".join(f"{name}: {_listed(parts)}" for name, parts in scores.items())
+    sweeps = dict.fromkeys(plain(row.get("against")) for row in rows_of(record, kind="treatment"))
+    right = f" On the right, accuracies of {joined(sweeps)} against each score, a point a block." if sweeps else ""
+    return f"Scores by block, before any fine-tuning. {left or 'There are none'}.{right}"
 
 
 _OF: dict[str, Callable[[Record], str]] = {
@@ -152,4 +172,5 @@ _OF: dict[str, Callable[[Record], str]] = {
     "data_info": _data,
     "faithfulness": _faithfulness,
     "attribute": _attribute,
+    "transferability": _transferability,
 }

@@ -12,7 +12,7 @@ from tlprobe.numerics.intervals import wilson_interval
 from tlprobe.records import Record
 from tlprobe.reports.sources import Source
 from tlprobe.reports.tables import Cell, PageTable
-from tlprobe.reports.words import NAME_LIMIT, plain, share
+from tlprobe.reports.words import NAME_LIMIT, joined, plain, share
 from tlprobe.train.predictions import Predictions
 
 __all__ = ["Confusion", "class_table", "confusion_of", "worst_classes"]
@@ -52,7 +52,8 @@ def confusion_of(source: Source) -> Confusion | None:
         If the numbers do not fit the classes.
     """
     record = source.record
-    classes = [plain(name) for name in record.params.get("classes") or ()]
+    listed = record.params.get("classes")  # of other probes it may be their number
+    classes = [plain(name) for name in listed] if isinstance(listed, list) else []
     if record.probe == "eval" and "confusion" in record.arrays:
         given_counts = np.asarray(record.arrays["confusion"], dtype=np.float64)
         if given_counts.size != len(classes) ** 2 or not np.isfinite(given_counts).all():
@@ -91,7 +92,8 @@ def class_table(confusion: Confusion) -> PageTable:
         rows.append([Cell(plain(confusion.classes[index], limit=NAME_LIMIT)), *cells])
     header = ["true class", "clips", "named right", "share", "most often taken for"]
     note = "Brackets hold 95 % Wilson intervals, each clip counted by itself: with few clips a class they are wide."
-    return PageTable("Classes, the worst first", header, [False, True, True, True, False], rows, [note])
+    caption = f"Classes, the worst first: {joined(worst_classes(confusion))}".rstrip(": ")
+    return PageTable(caption, header, [False, True, True, True, False], rows, [note])
 
 
 def worst_classes(confusion: Confusion) -> Sequence[str]:

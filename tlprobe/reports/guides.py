@@ -38,10 +38,10 @@ _ACCURACY = (
 
 _GUIDES = {
     "cells": (
-        f"{_ACCURACY} Along x is the block up to which something was done; the horizontal lines are the fully "
-        "fine-tuned network and the one from random weights. Look for the block where the curve leaves the upper "
-        "line or reaches it. Overlapping bars do not prove equality: the paired differences, with their p values, "
-        "are in the table."
+        f"{_ACCURACY} Along x is the block up to which something was done, or as the legend says from it on, to it "
+        "alone or to all but it; the horizontal lines are the fully fine-tuned network and the one from random "
+        "weights. Look for the block where the curve leaves the upper line or reaches it. Overlapping bars do not "
+        "prove equality: the paired differences, with their p values, are in the table."
     ),
     "cells:levels": (
         f"{_ACCURACY} Along x are the networks, or what differs between them; each start has its own marker. Look "
@@ -65,8 +65,8 @@ _GUIDES = {
     ),
     "pretrained_vs_random": (
         "The x axis is the epoch, the y axis the share of held-out clips that are named right. Look at the gap at "
-        "the end, and whether the lower curve still rises: a longer training could narrow it. Pale lines are "
-        "single runs, the strong ones their means."
+        "the end, and whether the lower curve still rises: a longer training could narrow it. A line is a run, in "
+        "the colour of its start; where there are many, they are pale and the strong line is their mean."
     ),
     "fit": (
         "Above, accuracy by epoch on training and held-out clips; below, the loss. A gap between the two is "
@@ -80,7 +80,8 @@ _GUIDES = {
     ),
     "ensemble": (
         f"{_ACCURACY} The ensemble averages the members' probabilities; the single members stand beside it. Look "
-        "whether they lie below its bar. It does not say why the members differ."
+        "whether they lie below its bar. The weight soup is one network with the members' mean weights. It does "
+        "not say why the members differ."
     ),
     "tune": (
         "Each point is a trial, its y value the accuracy on the inner fold, which chooses. The held-out fold was "
@@ -88,9 +89,9 @@ _GUIDES = {
         "searched space, not which value is good."
     ),
     "data_info": (
-        "Counts, lengths and rates of the clips, and one spectrogram of each class, drawn at random. Look for "
-        "classes that are rare, short or of another rate: a network can tell them apart by that alone. One clip "
-        "does not show how a class varies."
+        "One clip of each class, drawn by a seed, as a spectrogram (time along x, frequency along y), with the "
+        "number of the class's clips in brackets. Look for padding, cut-off frequencies and classes that are rare: "
+        "a network can tell classes apart by that alone. One clip does not show how a class varies."
     ),
     "faithfulness": (
         "The x axis is the share of patches put in (insertion) or taken out (deletion), the most important ones "
@@ -100,7 +101,7 @@ _GUIDES = {
     ),
     "attribute": (
         "Beside each spectrogram (time along x, frequency along y) is a map of what the logit of the class rests "
-        "on: one colour speaks for it, the other against it. Look whether it lies on the sound itself, or on "
+        "on: red speaks for it, blue against it. Look whether it lies on the sound itself, or on "
         "padding, edges and noise. A map shows where, not why, and not whether another network would look there "
         "too."
     ),
@@ -120,8 +121,9 @@ _GUIDES = {
     ),
     "svcca:change": (
         "The y axis is the similarity of a block's activations before and after training, 1 where one is a linear "
-        "map of the other. The grey band or dashed line is the null, what unrelated clips would give: only the "
-        "part above it counts. Alike does not mean unused: a block may be kept because it is already good."
+        "map of the other. Dotted lines and bands are the null, what unrelated clips would give: only the part above "
+        "it counts, which is drawn below as corrected. Alike does not mean unused: a block may be kept because it is "
+        "already good."
     ),
     "svcca:against": (
         "The y axis is the similarity of a block in two trainings, 1 where one is a linear map of the other. The "
@@ -130,8 +132,8 @@ _GUIDES = {
     ),
     "svcca:grid": (
         "Each cell compares a layer (row) with another (column). A bright diagonal says that layers kept their "
-        "place; a bright block, that several layers hold the same. Values near the null say nothing, and wide "
-        "layers have a high null."
+        "place; a bright block, that several layers hold the same. Where the scale is above a null, 0 is "
+        "what chance gives and 1 the same: numbers near 0 say nothing."
     ),
     "svcca:training": (
         "The x axis is the epoch, the y axis the similarity to the end of training. A curve that is high early "
@@ -145,11 +147,19 @@ def title_of(record: Record) -> str:
     if record.probe == "cells":
         swept = dict.fromkeys(str(row.get("sweep")) for row in record.rows if row.get("block") is not None)
         named = joined(_CELLS_TITLES.get(sweep, sweep) for sweep in swept)
-        return f"A study: {named or 'its networks'}"
+        shapes = {str(row.get("shape")) for row in record.rows if row.get("block") is not None}
+        more = ", in equal parts" if any(row.get("partition") is not None for row in record.rows) else ""
+        more += f", {len(shapes)} ways" if len(shapes) > 1 else ""
+        return f"A study: {named or 'its networks'}{more}"
     if record.probe == "fit" and record.rows:
         row = record.rows[0]
         fold = f", fold {plain(row['fold'])}" if row.get("fold") is not None else ""
-        return f"A training: {plain(row.get('backbone'))} from {named_start(row.get('init'))}{fold}"
+        how = f", {plain(row['treatment'])}" if row.get("treatment") not in (None, "full", "random") else ""
+        return f"A training: {plain(row.get('backbone'))} from {named_start(row.get('init'))}{how}{fold}"
+    if record.probe == "attribute":
+        counts = [len({str(row.get(name)) for row in record.rows}) for name in ("run", "method")]
+        several = [f"{n} {noun}" for n, noun in zip(counts, ("networks", "methods"), strict=True) if n > 1]
+        return f"{_TITLES['attribute']}{': ' if several else ''}{joined(several)}"
     return _TITLES.get(_key(record), f"A record of {plain(record.probe)}")
 
 

@@ -11,6 +11,7 @@ import warnings
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from PIL import Image
 
 from tlprobe.plots.figure import render
 from tlprobe.plots.style import DOUBLE_IN, paper_style
@@ -21,6 +22,7 @@ __all__ = ["Picture", "data_link", "picture_of"]
 
 _SVG_BYTES = 120_000  # a larger one is of spectrograms or many cells, which a PNG holds in less
 _PNG_DPI = 200
+_COLOURS = 256  # what a PNG's palette holds
 _PIXELS_PER_IN = 140  # of the page: 8 pt type is then about 15 px high
 
 
@@ -38,6 +40,8 @@ class Picture:
     is_wide : bool
         Whether it takes two columns of a journal: too small to read on a phone unless it scrolls.
     caption : str
+    guide : str
+        How to read it, where that is not the guide of its section.
     """
 
     link: str
@@ -46,9 +50,10 @@ class Picture:
     alt: str
     is_wide: bool
     caption: str
+    guide: str = ""
 
 
-def picture_of(record: Record, *, caption: str) -> Picture:
+def picture_of(record: Record, *, caption: str, guide: str = "") -> Picture:
     """Draw a record's own figure.
 
     Raises
@@ -64,7 +69,7 @@ def picture_of(record: Record, *, caption: str) -> Picture:
             content, kind = _png(figure), "image/png"
     width, height = (round(_PIXELS_PER_IN * inches) for inches in figure.get_size_inches())
     is_wide = bool(figure.get_size_inches()[0] >= DOUBLE_IN)
-    return Picture(data_link(content, kind), width, height, alt_of(record), is_wide, caption)
+    return Picture(data_link(content, kind), width, height, alt_of(record), is_wide, caption, guide)
 
 
 def data_link(content: bytes, kind: str) -> str:
@@ -82,5 +87,10 @@ def _svg(figure: Figure) -> bytes:
 def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     with paper_style():
-        figure.savefig(content, format="png", dpi=_PNG_DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
-    return content.getvalue()
+        figure.savefig(content, format="png", dpi=_PNG_DPI)
+    small = io.BytesIO()
+    with Image.open(content) as image:  # the colours of a figure are few: a palette takes less than half the bytes
+        image.convert("RGB").quantize(_COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+            small, format="png", optimize=True
+        )
+    return small.getvalue()

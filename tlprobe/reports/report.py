@@ -12,7 +12,7 @@ from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
 from tlprobe.reports.page import GENERATOR, page_html
 from tlprobe.reports.room import Room
-from tlprobe.reports.section import Section, section_of, section_of_runs
+from tlprobe.reports.section import Section, section_of_runs, sections_of
 from tlprobe.reports.sources import Source, read_sources
 from tlprobe.reports.summary import summary
 from tlprobe.reports.words import count
@@ -80,17 +80,13 @@ def report(paths: Sequence[Path | str], *, out: Path | str, audio: int | None = 
 def _sections(sources: Sequence[Source], room: Room) -> tuple[list[Section], dict[int, int]]:
     """Return the sections, and the place of each source among them."""
     runs = [number for number, source in enumerate(sources) if source.record.probe == "fit"]
-    shown: list[Section] = []
-    numbers: dict[int, int] = {}
-    for number, source in enumerate(sources):
-        if len(runs) > 1 and number == runs[0]:
-            together = len(shown)
-            shown.append(section_of_runs([sources[run] for run in runs], room))
-        if number in runs[MOST_RUNS:]:
-            numbers[number] = together
-            continue
-        numbers[number] = len(shown)
-        shown.append(section_of(source, room))
+    side_by_side = [section_of_runs([sources[run] for run in runs], room)] if len(runs) > 1 else []
+    own = [number for number in range(len(sources)) if number not in runs[MOST_RUNS:]]
+    shown = sections_of([sources[number] for number in own], room)
+    together = own.index(runs[0]) if side_by_side else 0
+    shown[together:together] = side_by_side
+    numbers = {number: k + bool(side_by_side and k >= together) for k, number in enumerate(own)}
+    numbers |= dict.fromkeys(runs[MOST_RUNS:], together)
     if len(runs) > MOST_RUNS:
         text = (
             f"The curves, classes and records of {count(len(runs) - MOST_RUNS, 'further run')} are left out: the first "

@@ -17,7 +17,7 @@ from tlprobe.reports.sources import Source
 from tlprobe.reports.tables import PageTable, record_table, rows_table
 from tlprobe.reports.words import count, joined, plain
 
-__all__ = ["Download", "Section", "section_of", "section_of_runs"]
+__all__ = ["Download", "Section", "section_of_runs", "sections_of"]
 
 _FOREIGN = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, TlprobeError)
 """What drawing or listing a record of other columns or values can raise: the page says so, and goes on."""
@@ -64,35 +64,42 @@ class Section:
     said: list[Sentence] = dataclasses.field(default_factory=list)
 
 
-def section_of(source: Source, room: Room) -> Section:
-    """Build the section of a record.
+def sections_of(sources: Sequence[Source], room: Room) -> list[Section]:
+    """Build the sections of some records.
 
     Parameters
     ----------
-    source : Source
+    sources : sequence of Source
     room : Room
-        What is left of the page; what finds none is named in the section's notes.
+        What is left of the page; what finds none is named in a section's notes. The few sounds come first, so that
+        many figures leave room for them, then figures, then the records to save.
     """
+    sections = [Section(title_of(source.record), source.name, guide=guide_of(source.record)) for source in sources]
+    for add in (_add_sounds, _add_content, _add_downloads):
+        for section, source in zip(sections, sources, strict=True):
+            add(section, source, room)
+    return sections
+
+
+def _add_content(section: Section, source: Source, room: Room) -> None:
     record = source.record
-    section = Section(title_of(record), source.name, guide=guide_of(record))
     if record.probe != "study":
         _add_picture(section, record, title_of(record), room)
     confusion = _confusion(section, source)
     if confusion is not None:
         if record.probe != "eval":
-            _add_picture(section, confusion.record(record), "Which classes are taken for which", room)
+            drawn = confusion.record(record)
+            _add_picture(section, drawn, "Which classes are taken for which", room, guide=guide_of(drawn))
         section.tables.append(class_table(confusion))
         if worst := worst_classes(confusion):
-            text = f"Of the classes of {plain(record.rows[0].get('run') or source.name)}, the worst are {joined(worst)}"
-            section.said.append(Sentence("scores", f"{text}: clips named right of those there are."))
+            run = plain(record.rows[0].get("run") or source.name) if record.rows else source.name
+            text = f"The worst classes of {run}, by clips named right, are {joined(worst)}."
+            section.said.append(Sentence("scores", text, rank=2))
     if record.rows:
         section.tables.append(_own_table(section, record))
     if isinstance(single := record.params.get("single"), list):
         section.tables.append(rows_table([row for row in single if isinstance(row, dict)], caption="The members"))
-    _add_sounds(section, source, room)
-    _add_downloads(section, source, room)
     section.facts = facts_of(record)
-    return section
 
 
 def section_of_runs(sources: Sequence[Source], room: Room) -> Section:
@@ -115,7 +122,7 @@ def section_of_runs(sources: Sequence[Source], room: Room) -> Section:
     return section
 
 
-def _add_picture(section: Section, record: Record, caption: str, room: Room) -> None:
+def _add_picture(section: Section, record: Record, caption: str, room: Room, *, guide: str = "") -> None:
     if not room.has_figures:
         section.notes.append(
             f"The figure \N{LEFT DOUBLE QUOTATION MARK}{caption}\N{RIGHT DOUBLE QUOTATION MARK} is "
@@ -123,7 +130,7 @@ def _add_picture(section: Section, record: Record, caption: str, room: Room) -> 
         )
         return
     try:
-        picture = picture_of(record, caption=caption)
+        picture = picture_of(record, caption=caption, guide=guide)
     except _FOREIGN as error:
         reason = plain(f"{type(error).__name__}: {error}", limit=200)
         section.notes.append(f"No figure of this record can be drawn: {reason}.")
@@ -143,7 +150,7 @@ def _confusion(section: Section, source: Source) -> Confusion | None:
 
 
 def _own_table(section: Section, record: Record) -> PageTable:
-    caption = "The runs' results" if record.probe == "fit" else "The rows of the record"
+    caption = "The run's result" if record.probe == "fit" else "The rows of the record"
     try:
         return record_table(record, caption=caption)
     except _FOREIGN as error:

@@ -36,6 +36,7 @@ def summary(
         Further sentences of some sources, by number.
     """
     found: dict[Topic, dict[str, list[int]]] = {topic: {} for topic in TOPICS}
+    ranks: dict[str, int] = {}
     runs = [number for number, source in enumerate(sources) if source.record.probe == "fit"]
     together = len(runs) > FEW_RUNS
     for number, source in enumerate(sources):
@@ -44,9 +45,14 @@ def summary(
             if together and number in runs and sentence.topic == "scores":
                 continue
             found[sentence.topic].setdefault(sentence.text, []).append(number)
+            ranks[sentence.text] = sentence.rank
     if together:
         for sentence, members in trainings([sources[number].record for number in runs]):
             found[sentence.topic][sentence.text] = [runs[member] for member in members]
     for line in unread:
         found["missing"][f"{line}."] = []
-    return [Question(TOPICS[topic], list(answers.items())) for topic, answers in found.items() if answers]
+    return [
+        Question(TOPICS[topic], sorted(answers.items(), key=lambda answer: ranks.get(answer[0], 0)))
+        for topic, answers in found.items()
+        if answers
+    ]

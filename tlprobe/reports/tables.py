@@ -8,7 +8,7 @@ from typing import Any
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
-from tlprobe.reports.words import count, plain
+from tlprobe.reports.words import count, joined, plain
 from tlprobe.studies.tables import MISSING, cells_table
 
 __all__ = ["Cell", "PageTable", "record_table", "rows_table", "texts_table"]
@@ -16,7 +16,10 @@ __all__ = ["Cell", "PageTable", "record_table", "rows_table", "texts_table"]
 MOST_ROWS = 200
 """Rows of a table in the page; all of them are in ``record.csv``."""
 _LONG = 80  # characters of a cell
-_HIDDEN = ("array_index", "image_index")  # places in a file that the page does not have
+_REMARK = 300
+_MOST_REMARKS = 8
+_HIDDEN = ("array_index", "image_index", "kept_wav", "removed_wav")  # places in files that the page does not have
+_REMARKS = "warnings"  # sentences, which would make rows high: they stand below the table
 _LEADING = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -69,7 +72,9 @@ def rows_table(rows: Sequence[Mapping[str, Any]], *, caption: str) -> PageTable:
     if len(rows) == 1:
         cells = [[Cell(_words(name)), _cell(column[0])] for name, column in columns.items()]
         return PageTable(caption, ["what", "value"], [False, False], cells, [])
+    remarks = columns.pop(_REMARKS, [])
     shown, notes = _told_apart(columns, _text)
+    notes += _remarks(remarks, rows)
     if len(rows) > MOST_ROWS:
         notes.append(f"The first {MOST_ROWS} of {count(len(rows), 'row')}; record.csv has all of them.")
     is_number = [all(value is None or math.isfinite(number(value)) for value in columns[name]) for name in shown]
@@ -117,6 +122,21 @@ def _told_apart(columns: Mapping[str, Sequence[Any]], text: Callable[[Any], str]
     if twins:
         notes.append(f"The same as another column: {', '.join(twins)}.")
     return (shown or list(columns)), notes
+
+
+def _remarks(remarks: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return each remark once, with how many rows it is about, and of which blocks."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for text, row in zip(remarks, rows, strict=bool(remarks)):
+        for part in plain(text, limit=_REMARK).split("; ") if text is not None else ():
+            found.setdefault(part.rstrip("."), []).append(row)
+    notes = []
+    for part, about in list(found.items())[:_MOST_REMARKS]:
+        blocks = joined(dict.fromkeys(row["block"] for row in about if row.get("block") is not None))
+        notes.append(f"Noted in {count(len(about), 'row')}{f', of {blocks}' if blocks else ''}: {part}.")
+    if len(found) > _MOST_REMARKS:
+        notes.append(f"{count(len(found) - _MOST_REMARKS, 'further remark')}: see record.csv.")
+    return notes
 
 
 def _equal(a: Sequence[Any], b: Sequence[Any]) -> bool:

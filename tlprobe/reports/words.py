@@ -155,13 +155,13 @@ def count(n: int, noun: str, plural: str = "") -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
-def joined(names: Iterable[object], *, n_named: int = 5, limit: int = NAME_LIMIT) -> str:
+def joined(names: Iterable[object], *, n_named: int = 5, limit: int = NAME_LIMIT, last: str = "and") -> str:
     """Return names as a list to read, the first few of many.
 
-    >>> joined(["a", "b", "c"]), joined("abcdefg", n_named=2)
-    ('a, b and c', 'a, b and 5 more')
+    >>> joined(["a", "b", "c"]), joined("abcdefg", n_named=2), joined("ab", last="or")
+    ('a, b and c', 'a, b and 5 more', 'a or b')
     """
     listed = [plain(name, limit=limit) for name in names]
     if len(listed) > n_named:
         listed = [*listed[:n_named], f"{len(listed) - n_named} more"]
-    return " and ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))
+    return f" {last} ".join(filter(None, (", ".join(listed[:-1]), *listed[-1:])))

@@ -31,7 +31,7 @@ def faithful(record: Record) -> list[Sentence]:
     said = []
     for (measure, clips, verdict), nulls in found.items():
         _, words, sooner, later = _BETTER[measure]
-        against = f"{joined(nulls, limit=200)}{clips}"
+        against = f"{joined(nulls, limit=200)}{clips} (differences of the area under the curve)"
         if verdict > 0:
             text = f"{words} {sooner} with integrated gradients than with {against}: the attributions do better."
         elif verdict < 0:
@@ -41,6 +41,14 @@ def faithful(record: Record) -> list[Sentence]:
                 f"{words} no differently with integrated gradients than with {against}: no difference could be shown."
             )
         said.append(Sentence("basis", text))
+    areas = {(str(row.get("measure")), str(row.get("ranking"))): number(row.get("mean")) for row in record.rows}
+    pairs = [tuple(areas.get((m, r), math.nan) for m in _BETTER) for r in ("integrated gradients, absolute", "energy")]
+    if said and all(math.isfinite(area) for pair in pairs for area in pair):
+        own, loud = (f"{insertion:.3f} putting in and {deletion:.3f} taking out" for insertion, deletion in pairs)
+        text = (
+            f"Ranked by their size, whatever their sign, the attributions have areas of {own}, loudness alone {loud}; "
+        )
+        said.append(Sentence("basis", f"{text}these two were not compared clip by clip."))
     return said
 
 
@@ -55,7 +63,7 @@ def forgetful(record: Record) -> list[Sentence]:
     )
     text += "with itself"
     if most is not head:
-        text += f", down to {plain(most.get('ranking'))} of {_mean(most)}"
+        text += f", when it forgets all back to {plain(most.get('ranking'))}, {_mean(most)}"
     low = number(most.get("low"))
     if low > 0:
         text += ": more than 0, so a part of the map does not depend on what was learnt"
@@ -79,7 +87,9 @@ def attributions(record: Record) -> list[Sentence]:
                 f"; {n_over or 'none'} of them miss{'es' if n_over == 1 else ''} the tolerance of {100 * tolerance:g} %"
             )
         said.append(Sentence("basis", f"{text}."))
-    for name, words in (("padding", "on padding"), ("above", "above the frequency that was asked about")):
+    hz = number(record.params.get("above_hz"))
+    above = f"above {hz:g} Hz" if hz > 0 else "above the frequency that was asked about"
+    for name, words in (("padding", "on padding"), ("above", above)):
         shares = [number(row.get(f"on_{name}")) for row in record.rows]
         areas = [number(row.get(f"on_{name}_area")) for row in record.rows]
         both = [(a, b) for a, b in zip(shares, areas, strict=True) if math.isfinite(a) and b > 0]

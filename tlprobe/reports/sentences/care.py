@@ -5,7 +5,7 @@ from typing import Any
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
-from tlprobe.reports.sentences.sentence import Sentence, data_name
+from tlprobe.reports.sentences.sentence import Sentence, data_name, held_out, part_of_folds
 from tlprobe.reports.words import count, joined, plain
 
 __all__ = ["data_set", "folds", "leaks", "points", "seeds", "skipped"]
@@ -13,15 +13,15 @@ __all__ = ["data_set", "folds", "leaks", "points", "seeds", "skipped"]
 
 def leaks(record: Record) -> list[Sentence]:
     """Say how many held-out clips share a sound with the training part."""
-    data = _data(record)
-    n = number(data.get("n_leaked"))
+    n = number(_data(record).get("n_leaked", record.params.get("n_leaked")))
     if record.probe == "fit":
         n = max((number(row.get("n_leaked")) for row in record.rows), default=n)
+    whose = f"the {held_out(record)} of {data_name(record)}"
     if n > 0:
-        text = f"{count(int(n), 'held-out clip')} of {data_name(record)} share{'s' if n == 1 else ''} a sound with the "
-        return [Sentence("care", f"{text}training part, so the accuracies may be a little too high.")]
+        text = f"{int(n)} of {whose} share{'s' if n == 1 else ''} a sound with the training part, so the accuracies "
+        return [Sentence("care", f"{text}may be a little too high.")]
     if n == 0:
-        return [Sentence("care", f"No held-out clip of {data_name(record)} shares a sound with the training part.")]
+        return [Sentence("care", f"None of {whose} shares a sound with the training part.")]
     return []
 
 
@@ -37,10 +37,8 @@ def skipped(record: Record) -> list[Sentence]:
 
 def folds(record: Record) -> list[Sentence]:
     """Say where the numbers are of a part of the folds only."""
-    n_folds = number(_data(record).get("n_folds"))
-    given = record.params.get("folds", record.params.get("fold"))
-    listed = sorted({str(fold) for fold in (given if isinstance(given, list) else [given]) if fold is not None})
-    if record.probe == "data_info" or not listed or not len(listed) < n_folds:
+    listed, n_folds = part_of_folds(record), number(_data(record).get("n_folds"))
+    if not listed:
         return []
     text = f"{'Fold' if len(listed) == 1 else 'Folds'} {joined(listed)} of {n_folds:.0f} only: a part of the folds, so "
     return [Sentence("care", f"{text}not the score of {data_name(record)}.")]

@@ -10,6 +10,8 @@ from tlprobe.reports.words import count, joined, plain, share
 
 __all__ = ["similarity", "weights"]
 
+_N_BLOCKS = 8
+_SAMPLES = {"positions": "each position a sample", "pool": "each clip a sample"}
 _SERIES = ("run", "init", "measure", "conv", "against", "epoch")
 
 
@@ -18,6 +20,8 @@ def similarity(record: Record) -> list[Sentence]:
     mode = record.params.get("mode")
     if mode == "grid":
         return _grid(record)
+    if mode == "training":
+        return _over_training(record)
     said = []
     for rows in _series(record):
         above, level = _split(rows)
@@ -66,6 +70,36 @@ def _grid(record: Record) -> list[Sentence]:
     return said
 
 
+def _over_training(record: Record) -> list[Sentence]:
+    """Say how near each block is to its end at the first and the last epoch that were kept."""
+    said = []
+    for rows in _series(record, names=("run", "init", "measure", "conv", "against")):
+        known = [row for row in rows if math.isfinite(number(row.get("corrected")) + number(row.get("epoch")))]
+        epochs = sorted({number(row.get("epoch")) for row in known})
+        if len(epochs) < 2:
+            continue
+        ends = [{_layer(row): row for row in known if number(row.get("epoch")) == e} for e in (epochs[0], epochs[-1])]
+        both = [name for name in ends[0] if name in ends[1]]
+        order = sorted(both, key=lambda name: number(ends[1][name].get("corrected")))
+        shown = both if len(both) <= _N_BLOCKS else [order[-1], order[0]]
+        values = (
+            f"{_place(ends[0][name], list(ends[0].values()))} {number(ends[0][name].get('corrected')):.2f} to "
+            f"{number(ends[1][name].get('corrected')):.2f}"
+            for name in shown
+        )
+        above, level = _split(rows)
+        text = f"{_about(rows[0], record)}, corrected for chance (0 is the null, 1 the same), from epoch {epochs[0]:g} "
+        text += f"to {epochs[-1]:g}: {joined(values, n_named=_N_BLOCKS)}"
+        n = len(above) + len(level)
+        text += f"; {len(above)} of {count(n, 'value')} {'is' if n == 1 else 'are'} above the null" if n else ""
+        said.append(Sentence("change", f"{text}."))
+    return said
+
+
+def _layer(row: Row) -> tuple[str, str]:
+    return str(row.get("block")), str(row.get("layer"))
+
+
 def _series(record: Record, names: Sequence[str] = _SERIES) -> list[list[Row]]:
     return list(_grouped(record, names).values())
 
@@ -100,32 +134,32 @@ def _where(found: Sequence[Row], rows: Sequence[Row]) -> str:
     if len(found) < 4:
         return "in " + joined(f"{_place(row, rows)} ({_both(row)})" for row in found)
     order = sorted(found, key=lambda row: number(row.get("value")))
-    names = (
-        f"all {len(rows)} places" if len(found) == len(rows) else joined((_place(r, rows) for r in found), n_named=8)
-    )
-    low, high = (f"{_both(row)} in {_place(row, rows)}" for row in (order[0], order[-1]))
-    return f"in {names}, from {low} to {high}"
+    names = f"all {_counted(rows)}" if len(found) == len(rows) else joined((_place(r, rows) for r in found), n_named=8)
+    low, high = (f"{_place(row, rows)} ({_both(row)})" for row in (order[0], order[-1]))
+    return f"in {names}, lowest in {low} and highest in {high}"
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    return count(len(rows), "block" if len({str(row.get("block")) for row in rows}) == len(rows) else "layer")
 
 
 def _both(row: Row) -> str:
-    return f"{number(row.get('value')):.2f} against {number(row.get('null')):.2f}"
+    return f"{number(row.get('value')):.2f}, null {number(row.get('null')):.2f}"
 
 
 def _about(row: Row, record: Record) -> str:
     """Say what is compared: the run, the measure, and what is a sample where the record has several."""
-    against = {"init": "before against after training", "final": "against its end"}.get(str(row.get("against")))
+    against = {"init": "before and after training", "final": "to the end of training"}.get(str(row.get("against")))
     if against is None:
-        against = f"against {plain(row.get('against'), limit=40)}"
-    if row.get("epoch") is not None:
-        against = f"after epoch {row.get('epoch')} {against}"
+        against = f"to {plain(row.get('against'), limit=40)}"
     measure = plain(row.get("measure")).upper()
     several = len({str(other.get("conv")) for other in record.rows}) > 1 and record.params.get("mode") != "grid"
-    conv = f", {plain(row.get('conv'))} as samples" if several else ""
+    conv = f", {_SAMPLES.get(str(row.get('conv')), plain(row.get('conv')))}" if several else ""
     if row.get("init") == RANDOM_PAIR:
         return f"Two untrained networks, {measure}{conv}"
     start = {"imagenet": "ImageNet start", "random": "Random start"}.get(str(row.get("init")), plain(row.get("init")))
     seeds = len({str(other.get("run")) for other in record.rows if other.get("init") == row.get("init")}) > 1
-    return f"{start}{_run(row) if seeds else ''}, {against}, {measure}{conv}"
+    return f"{start}{_run(row) if seeds else ''}, {measure} {against}{conv}"
 
 
 def _run(row: Row) -> str:

@@ -4,7 +4,7 @@ import math
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
-from tlprobe.reports.sentences.sentence import Row, Sentence, data_name, named_start
+from tlprobe.reports.sentences.sentence import Row, Sentence, after_epochs, data_name, held_out, named_start
 from tlprobe.reports.words import count, effect_of, percent_of, plain, points
 
 __all__ = ["features", "gain", "level", "runs_missing", "scatter"]
@@ -19,7 +19,8 @@ def gain(record: Record) -> list[Sentence]:
             continue
         text = (
             f"On {data_name(record)}, {_network(full, record)} from {named_start(full.get('start'))} names "
-            f"{percent_of(full)} of the held-out clips right, from random weights {percent_of(random)}"
+            f"{percent_of(full)} of the {held_out(record)} right{after_epochs(record)}, from random weights "
+            f"{percent_of(random)}"
         )
         effect = effect_of(random).turned()
         if not effect.is_known:
@@ -42,7 +43,7 @@ def level(record: Record) -> list[Sentence]:
         Sentence(
             "scores",
             f"On {data_name(record)}, {_network(row, record)} from {named_start(row.get('start'))} names "
-            f"{percent_of(row)} of the held-out clips right.",
+            f"{percent_of(row)} of the {held_out(record)} right{after_epochs(record)}.",
         )
         for row in rows
         if not any(row is other for other in beside)
@@ -77,10 +78,11 @@ def scatter(record: Record) -> list[Sentence]:
             low, high = number(row.get("seeds_low")), number(row.get("seeds_high"))
             if math.isfinite(low) and math.isfinite(high):
                 text += f"; its mean over seeds lies in [{100 * low:.1f} to {100 * high:.1f}] %"
-            said.append(Sentence("scores", f"{text}."))
+            said.append(Sentence("scores", f"{text}.", rank=1))
         if optimism > 0:
             text = f"Reporting the best epoch of {who} would claim {points(optimism)} more than a choice that is not "
-            said.append(Sentence("scores", f"{text}made on the scored clips; all numbers here are the last epoch's."))
+            text += "made on the scored clips; all numbers here are the last epoch's."
+            said.append(Sentence("scores", text, rank=1))
     return said
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tlprobe.records import Record
-from tlprobe.reports.sentences import basis, care, change, levels, scores, steps, sweeps
+from tlprobe.reports.sentences import basis, care, change, levels, scores, steps, sweeps, transferability
 from tlprobe.reports.sentences.sentence import Sentence
 
 __all__ = ["said_of"]
@@ -31,6 +31,12 @@ _OF: dict[str, tuple[Callable[[Record], list[Sentence]], ...]] = {
     "fit": (scores.training,),
     "eval": (scores.evaluation,),
     "ensemble": (scores.ensemble,),
+    "transferability": (
+        transferability.probed,
+        transferability.probe_steps,
+        transferability.source_classes,
+        transferability.foretold,
+    ),
     "tune": (scores.tuning,),
     "study": (care.points,),
     "data_info": (care.data_set,),

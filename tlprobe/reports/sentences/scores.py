@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
@@ -77,9 +77,7 @@ def ensemble(record: Record) -> list[Sentence]:
         )
     else:
         text = f"{members} networks together name {share(sum(together) / len(rows))} right, one of them "
-        text += (
-            f"{share(sum(single) / len(rows))} on average, over {len(rows)} folds or networks; in {n_above} of them "
-        )
+        text += f"{share(sum(single) / len(rows))} on average, over {_members(rows)}; in {n_above} of them "
         text += "the ensemble's interval lies above the mean of the single ones."
     said.append(Sentence("scores", text))
     soups = [(number(row.get("soup_accuracy")), row) for row in rows]
@@ -90,6 +88,12 @@ def ensemble(record: Record) -> list[Sentence]:
         text = f"One network with their mean weights names {mean} right, below the "
         said.append(Sentence("scores", f"{text}ensemble's interval in {n_lost} of {len(soups)}."))
     return said
+
+
+def _members(rows: Sequence[Mapping[str, object]]) -> str:
+    """Say what several ensembles differ in: folds, networks or both."""
+    folds, networks = (len({str(row.get(name)) for row in rows}) for name in ("fold", "backbone"))
+    return count(folds, "fold") if networks == 1 else f"{count(len(rows), 'ensemble')} of {networks} networks"
 
 
 def tuning(record: Record) -> list[Sentence]:

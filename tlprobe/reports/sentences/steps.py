@@ -120,15 +120,17 @@ def _until_enough(points: Sequence[Row], about: str) -> list[Sentence]:
         enough = row
     if enough is None:
         nearest = order[0]
-        text = f"With pretrained weights {_place(nearest)} only, {about} is worse by {effect_of(nearest).size()}"
-        return [Sentence("blocks", f"{text}: the other blocks' weights carry something too.")]
-    text = f"In {about}, pretrained weights {_place(enough)} are enough as far as can be told: no loss against "
+        text = f"Pretrained only {_place(nearest)}, {about} is worse than pretrained everywhere by "
+        return [Sentence("blocks", f"{text}{effect_of(nearest).size()}: the other blocks carry something too.")]
+    text = f"For {about}, pretrained weights {_place(enough)} are enough as far as can be told: no loss against "
     return [Sentence("blocks", f"{text}pretrained weights everywhere could be shown, {effect_of(enough).signed()}.")]
 
 
 def _largest_step(points: Sequence[Row], about: str) -> list[Sentence]:
     """Say with which block the accuracy rises most, and which point lies below the random start."""
-    order = list(points) if points[0].get("shape") == "prefix" else list(points)[::-1]
+    forward = points[0].get("shape") == "prefix"
+    order = list(points) if forward else list(points)[::-1]
+    walk = f"Pretrained block by block from the {'first to the last' if forward else 'last to the first'}"
     steps = [
         (number(after.get("accuracy")) - number(before.get("accuracy")), before, after)
         for before, after in itertools.pairwise(order)
@@ -137,16 +139,16 @@ def _largest_step(points: Sequence[Row], about: str) -> list[Sentence]:
     said = []
     if steps:
         _, before, after = max(steps, key=lambda step: step[0])
-        text = f"The largest step of {about} comes with the pretrained weights of {plain(after.get('block'))}: from "
+        text = f"{walk}, {about} makes its largest step with {plain(after.get('block'))}: from "
         said.append(Sentence("blocks", f"{text}{percent_of(before)} to {percent_of(after)}; the intervals lie apart."))
     else:
-        said.append(Sentence("blocks", f"No single block of {about} brings a step whose intervals lie apart."))
+        said.append(Sentence("blocks", f"{walk}, {about} makes no step whose intervals lie apart."))
     none = next((row for row in order if row.get("block") == "none"), None)
     below = [row for row in order if none and number(row.get("ci_high")) < number(none.get("ci_low"))]
     if none and below:
         worst = min(below, key=lambda row: number(row.get("accuracy")))
-        text = f"Pretrained weights {_place(worst)} alone do harm in {about}: {percent_of(worst)}, below the "
-        said.append(Sentence("blocks", f"{text}{percent_of(none)} of the random start; the intervals lie apart."))
+        text = f"Pretrained only {_place(worst)}, {about} is worse than from random weights: {percent_of(worst)} "
+        said.append(Sentence("blocks", f"{text}against {percent_of(none)}; the intervals lie apart."))
     return said
 
 
@@ -186,7 +188,8 @@ def _missed(points: Sequence[Row], about: str, *, phrase: str, topic: Topic) -> 
         text = f"One block at a time, {about} loses most {phrase.format(plain(worst.get('block')))}: "
         said.append(Sentence(topic, f"{text}{effect_of(worst).size()}."))
     if silent:
-        text = f"One block at a time, no difference of {about} could be shown {phrase.format(joined(silent))}."
+        without = phrase.format(joined(silent, last="or"))
+        text = f"One block at a time, no difference of {about} could be shown {without}."
         said.append(Sentence(topic, text))
     return said
 

@@ -9,7 +9,7 @@ import statistics
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
-from tlprobe.reports.sentences.sentence import Row, Sentence, Topic, data_name, named_start
+from tlprobe.reports.sentences.sentence import Row, Sentence, Topic, after_epochs, data_name, named_start
 from tlprobe.reports.words import count, percent_of, plain, points
 
 __all__ = ["pairs", "sweep"]
@@ -58,10 +58,10 @@ def pairs(record: Record) -> list[Sentence]:
         return []
     n_ahead = sum(value > 0 for value in gains)
     spread = f", from {points(min(gains))} to {points(max(gains))}" if len(gains) > 1 else ""
-    text = f"On {data_name(record)}, the pretrained network is ahead in {n_ahead} of "
+    text = f"On {data_name(record)}, the pretrained network is ahead{after_epochs(record)} in {n_ahead} of "
     text += f"{count(len(gains), 'pair')} of trainings (one fold and seed each), on average by "
     text += f"{points(statistics.fmean(gains))}{spread}; folds share training clips, so this average has no interval."
-    return [Sentence("pretraining", text)]
+    return [Sentence("pretraining", text, rank=1)]
 
 
 def _one(record: Record, **wanted: object) -> Row | None:
