@@ -44,7 +44,7 @@ $(VENV)/.ok: pyproject.toml
 	@test -n "$(PYTHON)" || { echo "tlprobe needs Python 3.10-3.13 with venv (Debian/Ubuntu: apt install python3-venv)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c "import torch, torchvision" 2>/dev/null || $(BIN)/python -m pip install -q $(TORCH)
-	$(BIN)/python -m pip install -q -e .
+	$(BIN)/python -m pip install -q -e ".[tune,report]"
 	@touch $@
 
 $(VENV)/.ok-test: $(VENV)/.ok

@@ -5,7 +5,6 @@ imported when first used, so that ``import tlprobe`` and ``tlprobe --help`` do n
 """
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from tlprobe.records import Record as Record
@@ -39,11 +38,6 @@ if TYPE_CHECKING:
     from tlprobe.train.listing import list_runs as list_runs
     from tlprobe.train.material import FitOptions as FitOptions
     from tlprobe.train.run import Run as Run
-
-try:
-    __version__ = version("tlprobe")
-except PackageNotFoundError:  # a source tree that is not installed
-    __version__ = "unknown"
 
 _HOME = {
     "FileOptions": "tlprobe.train.checkpoint",
@@ -116,7 +110,18 @@ def _draw(record: Record, **where: Any) -> Any:
 Record.drawn_by = staticmethod(_draw)  # from up here: records lie below figures, and matplotlib is slow to import
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # here: it is a quarter of the time of the import
+
+    try:
+        return version("tlprobe")
+    except PackageNotFoundError:  # a source tree that is not installed
+        return "unknown"
+
+
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name not in _HOME:
         raise AttributeError(f"module 'tlprobe' has no attribute {name!r}; it has {', '.join(__all__)}")
     import_module("tlprobe.bars")  # before timm and optuna, whose import of tqdm warns in a notebook without ipywidgets
