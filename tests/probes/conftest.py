@@ -1,6 +1,9 @@
 """A real training step, and the finished tiny run as a checkpoint."""
 
 import copy
+import dataclasses
+import importlib.util
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +12,8 @@ import torch
 from tlprobe.backbones.registry import build
 from tlprobe.backbones.weights import read_weights
 from tlprobe.data.loader import Standardiser
+from tlprobe.probes import attribute as attribute_module
+from tlprobe.probes.attribute import attribute
 from tlprobe.train.checkpoint import open_checkpoint
 from tlprobe.train.loop import Trainer
 from tlprobe.train.recipe import load_recipe
@@ -66,3 +71,43 @@ def step():
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tiny_run):
     return open_checkpoint(tiny_run, progress=False)
+
+
+@pytest.fixture(scope="session")
+def explained():
+    """The module explained_networks: Linear, Smooth, Kinked."""
+    file = Path(__file__).with_name("explained_networks.py")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def explain(monkeypatch, tiny_checkpoint):
+    """Run the probe on the tiny run's data with another network in it."""
+
+    def call(model, **options):
+        found = dataclasses.replace(tiny_checkpoint, _after=model)
+        monkeypatch.setattr(attribute_module, "open_checkpoints", lambda paths, **_: [found])
+        return attribute("run", device="cpu", progress=False, **{"channels": True, **options})
+
+    return call
+
+
+@pytest.fixture
+def several(monkeypatch, tiny_checkpoint):
+    """Run the probe on several networks on the tiny run's data; `change` alters the last one's checkpoint."""
+
+    def call(*models, change=None, **options):
+        found = {
+            f"run{k}": dataclasses.replace(tiny_checkpoint, _after=model, name=f"run{k}", run=None)
+            for k, model in enumerate(models)
+        }
+        if change is not None:
+            last = list(found)[-1]
+            found[last] = change(found[last])
+        monkeypatch.setattr(attribute_module, "open_checkpoints", lambda paths, **_: [found[path] for path in paths])
+        return attribute(list(found), device="cpu", progress=False, **{"channels": True, **options})
+
+    return call
