@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["NAME_LIMIT", "aligned", "basis", "card", "percent", "plain"]
+__all__ = ["NAME_LIMIT", "aligned", "basis", "card", "count", "percent", "plain", "share"]
 
 NAME_LIMIT = 60
 """Characters of a name in a sentence, a heading or a cell."""
@@ -92,6 +92,15 @@ def aligned(rows: Sequence[Sequence[str]], *, notes: Sequence[str] = ()) -> list
     return [f"{text}{note}".rstrip() for text, note in zip(texts, notes or [""] * len(texts), strict=True)]
 
 
+def share(value: float) -> str:
+    """Return a share in percent.
+
+    >>> share(0.81)
+    '81.0 %'
+    """
+    return f"{100 * value:.1f} %"
+
+
 def percent(value: float, low: float, high: float) -> str:
     """Return an accuracy in percent with its interval, where that is known.
 
@@ -99,7 +108,16 @@ def percent(value: float, low: float, high: float) -> str:
     ('81.0 % [79.0 to 83.0]', '81.0 %')
     """
     known = math.isfinite(low) and math.isfinite(high)
-    return f"{100 * value:.1f} %" + (f" [{100 * low:.1f} to {100 * high:.1f}]" if known else "")
+    return share(value) + (f" [{100 * low:.1f} to {100 * high:.1f}]" if known else "")
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """Return a number and its noun.
+
+    >>> count(1, "fold"), count(2, "class", "classes")
+    ('1 fold', '2 classes')
+    """
+    return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def _table(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:

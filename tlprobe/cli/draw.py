@@ -1,8 +1,9 @@
 """The verb that draws records again, without torch."""
 
 import json
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +12,9 @@ from tlprobe.cli.options import Debug, Quiet, begin
 from tlprobe.errors import ParameterError
 from tlprobe.files import sha256_file, write_atomic
 from tlprobe.records import Record, dump_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _PANELS = "panels"
 
@@ -23,12 +27,20 @@ def figure(
         "out/figure.pdf"
     ),
     width: Annotated[
-        str | None, typer.Option(help="single (3.25 in), double (6.75 in), or in cm. [default: what suits]")
+        str | None, typer.Option(help="single (3.25 in), double (6.75 in), times the style, or in cm. [default: fits]")
     ] = None,
-    formats: Annotated[str, typer.Option("--format", help="Of pdf, png, svg, with commas.")] = "pdf,png",
+    style: Annotated[
+        str, typer.Option(help="paper, talk (all 1.9 times as large), or poster (3 times as large).")
+    ] = "paper",
+    formats: Annotated[
+        str, typer.Option("--format", help="Of pdf, png, svg, pgf (needs LaTeX), with commas.")
+    ] = "pdf,png",
     labels: Annotated[
         Path | None, typer.Option(help="YAML with texts of the figure and what stands in their place.")
     ] = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Also write a .tex with picture, caption and label, for \\input.")
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
@@ -36,8 +48,9 @@ def figure(
     from tlprobe.plots.figure import inches, render, save_figure
 
     begin(quiet=quiet)
-    if width is not None:
-        inches(width)  # a wrong one is told before anything is read
+    inches("single" if width is None else width, style=style)  # a wrong one is told before anything is read
+    kinds = [kind.strip() for kind in formats.split(",")]
+    picture = _picture(out, kinds) if latex else None
     sidecar = out.with_suffix(".json")
     if sidecar.exists() and not _is_sidecar(sidecar):
         raise ParameterError(f"--out {out} would replace {sidecar}, which is no figure's list of panels; give another")
@@ -45,20 +58,55 @@ def figure(
     if len(named := {_data_name(record) for record in records}) > 1:
         typer.echo(f"note: the panels are of different data sets: {', '.join(sorted(named))}", err=True)
     words = None if labels is None else _words(labels)
-    kinds = [kind.strip() for kind in formats.split(",")]
-    paths = save_figure(render(records, width=width, labels=words), out, formats=kinds)
+    drawn = render(records, width=width, labels=words, style=style)
+    paths = save_figure(drawn, out, formats=kinds)
     files = [folder / "record.json" if folder.is_dir() else folder for folder in folders]
     panels = [
         {"probe": record.probe, "record": str(file), "sha256": sha256_file(file)}
         for record, file in zip(records, files, strict=True)
     ]
     write_atomic(sidecar, dump_json({_PANELS: panels}))  # what the picture was drawn from
-    typer.echo(f"figure: {', '.join(map(str, paths))}")
+    if picture is not None:
+        paths.append(out.with_suffix(".tex"))
+        write_atomic(paths[-1], _environment(picture, records, drawn, style=style))
+    typer.echo(f"figure: {', '.join(_named(paths))}")
+
+
+def _picture(out: Path, kinds: list[str]) -> str:
+    """Return the name of the picture that a LaTeX document includes, or refuse: before anything is read."""
+    from tlprobe.plots.latex import INCLUDED, MARK, require_name
+
+    name = out.with_suffix("").name
+    require_name(name)
+    kind = next((kind for kind in INCLUDED if kind in kinds), None)
+    if kind is None:
+        raise ParameterError(f"--latex includes no {', '.join(kinds)}; add one of {', '.join(INCLUDED)} to --format")
+    tex = out.with_suffix(".tex")
+    if tex.exists() and not tex.read_bytes().startswith(MARK.encode()):
+        raise ParameterError(f"--out {out} would replace {tex}, which is no figure's; give another")
+    return f"{name}.{kind}"
+
+
+def _environment(picture: str, records: list[Record], drawn: "Figure", *, style: str) -> str:
+    from tlprobe.plots.captions.caption import caption_of
+    from tlprobe.plots.figure import spans_columns
+    from tlprobe.plots.latex import figure_environment
+
+    return figure_environment(picture, caption_of(records), wide=spans_columns(drawn, style=style))
+
+
+def _named(paths: list[Path]) -> list[str]:
+    """Name files, the images that a pgf file includes as one: there may be many."""
+    named: dict[str, int] = {}
+    for path in paths:
+        name = re.sub(r"-img\d+\.png$", "-img*.png", str(path))
+        named[name] = named.get(name, 0) + 1
+    return [f"{name} ({n})" if n > 1 else name for name, n in named.items()]
 
 
 def _words(file: Path) -> dict[str, str]:
     """Read a file of labels."""
-    from tlprobe.train.recipe import load_yaml
+    from tlprobe.yaml_file import load_yaml
 
     values = load_yaml(file, kind="labels")
     return {str(name): str(value) for name, value in values.items()}

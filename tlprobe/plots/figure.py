@@ -16,18 +16,21 @@ from matplotlib.transforms import Bbox
 
 from tlprobe.errors import ParameterError
 from tlprobe.files import write_atomic
+from tlprobe.plots.magnify import factor_of, magnify
 from tlprobe.plots.panels import panel_of
+from tlprobe.plots.pgf import pgf_files
 from tlprobe.plots.rename import rename
-from tlprobe.plots.strips import draw_strip, strips_of
+from tlprobe.plots.strips import draw_strip, share_scales, strips_of
 from tlprobe.plots.style import DOUBLE_IN, SINGLE_IN, paper_style
 from tlprobe.records import Record
 
-__all__ = ["FORMATS", "inches", "render", "save_figure", "save_with_record", "settle"]
+__all__ = ["FORMATS", "inches", "render", "save_figure", "save_with_record", "settle", "spans_columns"]
 
-FORMATS = ("pdf", "png", "svg")
+FORMATS = ("pdf", "png", "svg", "pgf")
 """What a figure can be written as."""
 
 _WIDTHS = {"single": SINGLE_IN, "double": DOUBLE_IN}
+_TWO_COLUMNS_FROM_IN = (SINGLE_IN + DOUBLE_IN) / 2
 _CM_PER_IN = 2.54
 _LEAST_CM, _MOST_CM = 5.0, 60.0
 _WITHOUT_DATES: dict[str, dict[str, Any]] = {
@@ -38,20 +41,26 @@ _WITHOUT_DATES: dict[str, dict[str, Any]] = {
 
 
 def render(
-    records: Sequence[Record], *, width: str | float | None = None, labels: Mapping[str, str] | None = None
+    records: Sequence[Record],
+    *,
+    width: str | float | None = None,
+    labels: Mapping[str, str] | None = None,
+    style: str = "paper",
 ) -> Figure:
     """Draw records as one figure.
 
     Parameters
     ----------
     records : sequence of Record
-        One gives its own figure; several become panels a, b, c, ... in this order. Panels of accuracies
+        One gives its own figure; several become panels a, b, c, ... in this order. Panels of the same quantity
         share one y axis.
     width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in), or float in [5, 60], in cm; optional
         By default two columns for several panels, and for a record that needs them. What is wider than one and a half
-        columns is laid out as two.
+        columns is laid out as two. All of them are times the factor of the style.
     labels : mapping of str to str, optional
         Texts of the figure, whole, and what stands in their place.
+    style : str, one of ``"paper"``, ``"talk"``, ``"poster"``
+        All of the figure is larger by one factor, see `STYLES`: for a talk, one column is half a slide of 13.33 in.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def render(
     Raises
     ------
     ParameterError
-        If there is no record, one that has no figure, no such width, or no such text.
+        If there is no record, one that has no figure, no such width or style, or no such text.
 
     Examples
     --------
@@ -78,38 +87,45 @@ def render(
     panels = [panel_of(record, alone=len(records) == 1) for record in records]
     if width is None:
         width = "double" if len(records) > 1 or panels[0].is_wide(records[0]) else "single"
-    width_in = inches(width)
+    factor = factor_of(style)
+    width_in = inches(width, style=style) / factor  # laid out as the paper's, then enlarged
     with paper_style():
-        strips = strips_of(records, panels, double=width_in > (SINGLE_IN + DOUBLE_IN) / 2)
+        strips = strips_of(records, panels, double=width_in > _TWO_COLUMNS_FROM_IN)
         figure = Figure(figsize=(width_in, sum(strip.height_in for strip in strips)))
         FigureCanvasAgg(figure)
         grid = GridSpec(len(strips), 1, figure=figure, height_ratios=[strip.height_in for strip in strips])
-        for number, strip in enumerate(strips):
-            draw_strip(figure, grid[number], strip, records, panels)
+        share_scales([draw_strip(figure, grid[k], strip, records, panels) for k, strip in enumerate(strips)])
         if labels:
             rename(figure, labels)
         settle(figure)
+        magnify(figure, factor)
     return figure
 
 
-def inches(width: str | float) -> float:
-    """Return a figure's width in inches, from a name or from cm.
+def spans_columns(figure: Figure, *, style: str = "paper") -> bool:
+    """Say whether a figure is laid out for two columns."""
+    return bool(figure.get_figwidth() / factor_of(style) > _TWO_COLUMNS_FROM_IN)
+
+
+def inches(width: str | float, *, style: str = "paper") -> float:
+    """Return a figure's width in inches, from a name or from cm; names and limits grow with the style.
 
     Raises
     ------
     ParameterError
-        If it is none.
+        If it is none, or there is no such style.
     """
+    factor = factor_of(style)
     if isinstance(width, str) and width in _WIDTHS:
-        return _WIDTHS[width]
+        return factor * _WIDTHS[width]
     try:
         cm = float(width)
     except ValueError:
         cm = 0.0
-    if not _LEAST_CM <= cm <= _MOST_CM:
+    least_cm, most_cm = factor * _LEAST_CM, factor * _MOST_CM
+    if not least_cm <= cm <= most_cm:
         raise ParameterError(
-            f"width={width!r} is no figure width; choose from {', '.join(_WIDTHS)}, "
-            f"or {_LEAST_CM:g} to {_MOST_CM:g} (cm)"
+            f"width={width!r} is no figure width; choose from {', '.join(_WIDTHS)}, or {least_cm:g} to {most_cm:g} (cm)"
         )
     return cm / _CM_PER_IN
 
@@ -123,16 +139,17 @@ def save_figure(figure: Figure, out: Path | str, *, formats: Sequence[str] = ("p
     out : Path
         All files get this stem; the suffix, if there is one, is of `FORMATS`.
     formats : sequence of str, of `FORMATS`
+        ``pgf`` needs LaTeX, see `tlprobe.plots.pgf`.
 
     Returns
     -------
     paths : list of Path
-        One a format, in their order.
+        One a format, in their order; before a pgf file the images that it includes.
 
     Raises
     ------
     ParameterError
-        If `out` has another suffix, or there is no such format.
+        If `out` has another suffix, there is no such format, or none of LaTeX; nothing is written then.
     ResourceError
         If a file cannot be written.
 
@@ -159,14 +176,18 @@ def save_with_record(record: Record, folder: Path | str, stem: str) -> list[Path
 
 
 def _write(figure: Figure, folder: Path, stem: str, formats: Sequence[str]) -> list[Path]:
-    paths = []
-    with paper_style():  # fonttype and dpi are read only now
+    contents: dict[str, bytes] = {}
+    with paper_style():  # fonttype and dpi are read only now; the styles differ in the figure itself
         for kind in dict.fromkeys(formats):
+            if kind == "pgf":
+                contents |= pgf_files(figure, stem, others=tuple(_WITHOUT_DATES))
+                continue
             content = io.BytesIO()
             figure.savefig(content, format=kind, dpi=300, metadata=_WITHOUT_DATES[kind])
-            paths.append(folder / f"{stem}.{kind}")
-            write_atomic(paths[-1], content.getvalue())
-    return paths
+            contents[f"{stem}.{kind}"] = content.getvalue()
+    for name, data in contents.items():  # once all of them are there
+        write_atomic(folder / name, data)
+    return [folder / name for name in contents]
 
 
 def settle(figure: Figure) -> None:

@@ -46,15 +46,15 @@ class Panel:
         Height that a record wants, in inches.
     beside : callable
         How many panels of double width a record leaves in a row: 1 is a row of its own.
-    shares_accuracy : bool
-        Whether its y axis is one with other panels of accuracies.
+    scale : callable
+        Name of what is on the y axis of a record: it is one axis for all panels of that name. Empty: none shares it.
     """
 
     draw: Callable[..., Any]
     on: Literal["ax", "figure"] = "ax"
     height_in: Callable[[Record], float] = lambda _: _PANEL_IN
     beside: Callable[[Record], int] = lambda _: 3
-    shares_accuracy: bool = False
+    scale: Callable[[Record], str] = lambda _: ""
 
     def is_wide(self, record: Record) -> bool:
         """Say whether a record wants two columns for itself."""
@@ -104,21 +104,30 @@ def _wide_if(is_wide: Callable[[Record], bool], *, else_beside: int = 3) -> Call
     return lambda record: 1 if is_wide(record) else else_beside
 
 
+def _accuracy(_: Record) -> str:
+    return "held-out accuracy"
+
+
+def _similarity(record: Record) -> str:
+    """Name the scale of a similarity: those of other measures are no larger or smaller."""
+    return f"similarity: {', '.join(sorted({str(row.get('measure')) for row in record.rows}))}"
+
+
 _PANELS = {
-    "fuse": Panel(sweep.draw, shares_accuracy=True),
-    "freeze": Panel(sweep.draw, shares_accuracy=True),
-    "cutoff": Panel(sweep.draw, shares_accuracy=True),
-    "cells": Panel(cells.draw, shares_accuracy=True),
-    "ensemble": Panel(ensemble.draw, shares_accuracy=True),
+    "fuse": Panel(sweep.draw, scale=_accuracy),
+    "freeze": Panel(sweep.draw, scale=_accuracy),
+    "cutoff": Panel(sweep.draw, scale=_accuracy),
+    "cells": Panel(cells.draw, scale=_accuracy),
+    "ensemble": Panel(ensemble.draw, scale=_accuracy),
     "eval": Panel(
         evaluate.draw,
         height_in=evaluate.height_in,
         beside=_wide_if(evaluate.is_wide, else_beside=2),  # its names and colour bar need the room
     ),
-    "fit": Panel(fit.draw),
+    "fit": Panel(fit.draw, scale=lambda _: "accuracy of training and held-out clips"),
     "tune": Panel(tune.draw, on="figure", height_in=tune.height_in, beside=lambda _: 1),
-    "pretrained_vs_random": Panel(pretrained_vs_random.draw),
-    "weight_distance": Panel(weight_distance.draw),
+    "pretrained_vs_random": Panel(pretrained_vs_random.draw, scale=_accuracy),
+    "weight_distance": Panel(weight_distance.draw, scale=lambda _: "relative change of weights"),
     "data_info": Panel(data_info.draw, on="figure", height_in=data_info.height_in, beside=lambda _: 1),
     "faithfulness": Panel(
         faithfulness.draw, on="figure", height_in=lambda _: faithfulness.HEIGHT_IN, beside=lambda _: 1
@@ -149,8 +158,8 @@ _SVCCA_TRAINING = Panel(
     beside=_wide_if(svcca_training.is_wide, else_beside=2),
 )
 _SVCCA = {
-    "change": Panel(svcca.draw),
-    "against": Panel(svcca.draw),
+    "change": Panel(svcca.draw, scale=_similarity),
+    "against": Panel(svcca.draw, scale=_similarity),
     "grid": _SVCCA_GRID,
     "training": _SVCCA_TRAINING,
 }

@@ -1,17 +1,21 @@
-"""Panels on a page: in strips from top to bottom, each one wide panel or a grid of narrow ones."""
+"""Panels on a page: in strips from top to bottom, each one wide panel or a grid of narrow ones.
 
-from collections.abc import Sequence
+Panels of the same quantity have one y axis, wherever they are on the page.
+"""
+
+from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
+from matplotlib.ticker import FixedLocator
 
 from tlprobe.plots.panels import Panel
 from tlprobe.records import Record
 
-__all__ = ["Strip", "draw_strip", "strips_of"]
+__all__ = ["Placed", "Strip", "draw_strip", "share_scales", "strips_of"]
 
 _COLUMNS = {1: 1, 2: 2, 4: 2}  # panels -> columns at double width; else 3
 
@@ -23,6 +27,15 @@ class Strip(NamedTuple):
     n_rows: int
     n_columns: int
     height_in: float
+
+
+class Placed(NamedTuple):
+    """Axes in a strip, on row and column, and the name of the y scale that they share with others."""
+
+    ax: Axes
+    row: int
+    column: int
+    scale: str
 
 
 def strips_of(records: Sequence[Record], panels: Sequence[Panel], *, double: bool) -> list[Strip]:
@@ -57,10 +70,16 @@ def strips_of(records: Sequence[Record], panels: Sequence[Panel], *, double: boo
 
 def draw_strip(
     figure: Figure, place: SubplotSpec, strip: Strip, records: Sequence[Record], panels: Sequence[Panel]
-) -> None:
-    """Draw the panels of one strip, with their letters where there are several in the figure."""
+) -> list[Placed]:
+    """Draw the panels of one strip, with their letters where there are several in the figure.
+
+    Returns
+    -------
+    placed : list of Placed
+        Those with a scale to share.
+    """
     cells = place.subgridspec(strip.n_rows, strip.n_columns)
-    accuracies: dict[tuple[int, int], Axes] = {}
+    placed = []
     for index, number in enumerate(strip.numbers):
         panel, cell = panels[number], divmod(index, strip.n_columns)
         letter = ascii_lowercase[number % 26] if len(records) > 1 else ""
@@ -73,25 +92,52 @@ def draw_strip(
         else:
             ax = panel.draw(records[number], ax=figure.add_subplot(cells[cell]))
             _letter_beside(ax, letter)
-            if panel.shares_accuracy and ax.get_ylabel():  # a placeholder has no axis to share
-                accuracies[cell] = ax
-    _share_accuracy(accuracies)
+            if (scale := panel.scale(records[number])) and ax.get_ylabel():  # a placeholder has no axis to share
+                placed.append(Placed(ax, *cell, scale))
+    return placed
 
 
-def _share_accuracy(panels: dict[tuple[int, int], Axes]) -> None:
-    """Give panels of accuracies one range; where two stand side by side, one label does for both."""
-    if len(panels) < 2:
+def share_scales(strips: Sequence[Sequence[Placed]]) -> None:
+    """Give the panels of one scale one range; where two of one label stand side by side, it stands there once.
+
+    A logarithmic axis is shared with others like it only.
+    """
+    by_scale: dict[tuple[str, str], list[Axes]] = {}
+    for placed in strips:
+        for panel in placed:
+            by_scale.setdefault(_axis_of(panel)[:2], []).append(panel.ax)
+    for axes in by_scale.values():
+        _share(axes)
+    for placed in strips:
+        there = {(panel.row, panel.column): panel for panel in placed}
+        for panel in reversed(placed):  # a label is compared before it goes
+            left = there.get((panel.row, panel.column - 1))
+            if left and _axis_of(left) == _axis_of(panel):
+                panel.ax.set_ylabel("")
+                panel.ax.tick_params(labelleft=False)
+
+
+def _axis_of(panel: Placed) -> tuple[str, str, str]:
+    return panel.scale, panel.ax.get_yscale(), panel.ax.get_ylabel()
+
+
+def _share(axes: Sequence[Axes]) -> None:
+    if len(axes) < 2:
         return
-    limits = [ax.get_ylim() for ax in panels.values()]
-    low, high = min(low for low, _ in limits), max(high for _, high in limits)
-    first = next(iter(panels.values()))
-    for (row, column), ax in panels.items():
-        if ax is not first:
-            ax.sharey(first)
-        if (row, column - 1) in panels:
-            ax.set_ylabel("")
-            ax.tick_params(labelleft=False)
-    first.set_ylim(low, high)
+    first, *others = axes
+    limits = [ax.get_ylim() for ax in axes]
+    ticks = _named_ticks(axes)
+    for ax in others:
+        ax.sharey(first)
+    first.set_ylim(min(low for low, _ in limits), max(high for _, high in limits))
+    if ticks:
+        first.yaxis.set_major_locator(FixedLocator(ticks))
+
+
+def _named_ticks(axes: Iterable[Axes]) -> list[float]:
+    """Return the ticks of axes that name theirs; of one, they may end before those of another begin."""
+    named = (ax.yaxis for ax in axes if isinstance(ax.yaxis.get_major_locator(), FixedLocator))
+    return sorted({float(tick) for axis in named for tick in axis.get_majorticklocs()})
 
 
 def _letter_beside(ax: Axes, letter: str) -> None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tlprobe.display import NAME_LIMIT, plain
+from tlprobe.display import NAME_LIMIT, count, percent, plain, share
 from tlprobe.plots.style import number
 from tlprobe.records import Record
 
@@ -130,29 +130,12 @@ def percent_of(row: Mapping[str, Any], *, prefix: str = "") -> str:
     >>> percent_of({"accuracy": 0.81, "ci_low": 0.79, "ci_high": 0.83})
     '81.0 % [79.0 to 83.0]'
     """
-    value, low, high = (number(row.get(f"{prefix}{name}")) for name in ("accuracy", "ci_low", "ci_high"))
-    if not math.isfinite(low) or not math.isfinite(high):
-        return share(value)
-    return f"{share(value)} [{100 * low:.1f} to {100 * high:.1f}]"
-
-
-def share(value: float) -> str:
-    """Return a share in percent."""
-    return f"{100 * value:.1f} %"
+    return percent(*(number(row.get(f"{prefix}{name}")) for name in ("accuracy", "ci_low", "ci_high")))
 
 
 def points(value: float) -> str:
     """Return a difference of accuracies in points, with its sign."""
     return f"{100 * value:+.1f} points"
-
-
-def count(n: int, noun: str, plural: str = "") -> str:
-    """Return a number and its noun.
-
-    >>> count(1, "fold"), count(2, "class", "classes")
-    ('1 fold', '2 classes')
-    """
-    return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
 def joined(names: Iterable[object], *, n_named: int = 5, limit: int = NAME_LIMIT, last: str = "and") -> str:

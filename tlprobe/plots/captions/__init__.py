@@ -1,0 +1,1 @@
+"""Captions of figures: what each kind of record shows, in words and numbers."""
