@@ -7,7 +7,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.10 python3; 
   $$p -c "import sys,venv,ensurepip; raise SystemExit(not (3,10)<=sys.version_info[:2]<=(3,13))" >/dev/null 2>&1 && { command -v $$p; break; }; done)
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-browser test-install lint
+.PHONY: demo test test-browser test-install notebooks lint
 demo: $(VENV)/.ok
 	$(BIN)/tlprobe demo --out out/demo
 
@@ -18,6 +18,11 @@ test: $(VENV)/.ok-test
 test-browser: $(VENV)/.ok-test
 	$(BIN)/python -m pip install -q -e ".[test,browser]"
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m browser tests/reports
+
+# Runs the notebooks and keeps what they show. Look at it before it is committed.
+notebooks: $(VENV)/.ok-test
+	$(BIN)/python -m pip install -q -e ".[test,ray]"
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "ray or not ray" --overwrite examples
 
 # Builds sdist and, from it, wheel, and uses the wheel in a clean environment of each Python: make test-install PYTHONS="python3.12"
 PYTHONS ?= $(PYTHON)
