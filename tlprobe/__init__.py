@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tlprobe.numerics.similarity import Similarity as Similarity
     from tlprobe.numerics.similarity import similarity as similarity
     from tlprobe.numerics.similarity import similarity_of_moments as similarity_of_moments
+    from tlprobe.plots.captions.latex_figure import latex_figure as latex_figure
     from tlprobe.plots.figure import render as render
     from tlprobe.plots.figure import save_figure as save_figure
     from tlprobe.probes.attribute import attribute as attribute
@@ -24,13 +25,17 @@ if TYPE_CHECKING:
     from tlprobe.probes.transferability import transferability as transferability
     from tlprobe.probes.weight_distance import weight_distance as weight_distance
     from tlprobe.reports.report import report as report
+    from tlprobe.studies.cells import study_cells as study_cells
     from tlprobe.studies.space import load_space as load_space
     from tlprobe.studies.study import run_study as run_study
     from tlprobe.studies.study import study_status as study_status
+    from tlprobe.studies.study_file import Engine as Engine
+    from tlprobe.studies.study_file import Study as Study
     from tlprobe.studies.study_file import load_study as load_study
     from tlprobe.studies.sweeps import cutoff as cutoff
     from tlprobe.studies.sweeps import freeze as freeze
     from tlprobe.studies.sweeps import fuse as fuse
+    from tlprobe.studies.tables import cells_table as cells_table
     from tlprobe.studies.tune import tune as tune
     from tlprobe.train.checkpoint import FileOptions as FileOptions
     from tlprobe.train.export import export as export
@@ -40,12 +45,15 @@ if TYPE_CHECKING:
     from tlprobe.train.run import Run as Run
 
 _HOME = {
+    "Engine": "tlprobe.studies.study_file",
     "FileOptions": "tlprobe.train.checkpoint",
     "FitOptions": "tlprobe.train.material",
     "Moments": "tlprobe.numerics.moments",
     "Run": "tlprobe.train.run",
     "Similarity": "tlprobe.numerics.similarity",
+    "Study": "tlprobe.studies.study_file",
     "attribute": "tlprobe.probes.attribute",
+    "cells_table": "tlprobe.studies.tables",
     "cutoff": "tlprobe.studies.sweeps",
     "ensemble": "tlprobe.probes.ensemble",
     "evaluate": "tlprobe.probes.evaluate",
@@ -54,6 +62,7 @@ _HOME = {
     "fit": "tlprobe.train.fit",
     "freeze": "tlprobe.studies.sweeps",
     "fuse": "tlprobe.studies.sweeps",
+    "latex_figure": "tlprobe.plots.captions.latex_figure",
     "list_runs": "tlprobe.train.listing",
     "load_space": "tlprobe.studies.space",
     "load_study": "tlprobe.studies.study_file",
@@ -63,6 +72,7 @@ _HOME = {
     "save_figure": "tlprobe.plots.figure",
     "similarity": "tlprobe.numerics.similarity",
     "similarity_of_moments": "tlprobe.numerics.similarity",
+    "study_cells": "tlprobe.studies.cells",
     "study_status": "tlprobe.studies.study",
     "svcca": "tlprobe.probes.svcca",
     "transferability": "tlprobe.probes.transferability",
@@ -71,13 +81,16 @@ _HOME = {
 }
 
 __all__ = [
+    "Engine",
     "FileOptions",
     "FitOptions",
     "Moments",
     "Record",
     "Run",
     "Similarity",
+    "Study",
     "attribute",
+    "cells_table",
     "cutoff",
     "ensemble",
     "evaluate",
@@ -86,6 +99,7 @@ __all__ = [
     "fit",
     "freeze",
     "fuse",
+    "latex_figure",
     "list_runs",
     "load_space",
     "load_study",
@@ -95,6 +109,7 @@ __all__ = [
     "save_figure",
     "similarity",
     "similarity_of_moments",
+    "study_cells",
     "study_status",
     "svcca",
     "transferability",

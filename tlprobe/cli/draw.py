@@ -3,7 +3,7 @@
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from tlprobe.cli.options import Debug, Quiet, begin
 from tlprobe.errors import ParameterError
 from tlprobe.files import sha256_file, write_atomic
 from tlprobe.records import Record, dump_json
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _PANELS = "panels"
 
@@ -45,7 +42,8 @@ def figure(
     debug: Debug = False,
 ) -> None:
     """Draw records again, several as the panels of one figure."""
-    from tlprobe.plots.figure import inches, render, save_figure
+    from tlprobe.plots.captions.latex_figure import latex_figure
+    from tlprobe.plots.figure import inches, render, save_figure, spans_columns
 
     begin(quiet=quiet)
     inches("single" if width is None else width, style=style)  # a wrong one is told before anything is read
@@ -68,7 +66,7 @@ def figure(
     write_atomic(sidecar, dump_json({_PANELS: panels}))  # what the picture was drawn from
     if picture is not None:
         paths.append(out.with_suffix(".tex"))
-        write_atomic(paths[-1], _environment(picture, records, drawn, style=style))
+        write_atomic(paths[-1], latex_figure(records, picture, wide=spans_columns(drawn, style=style)))
     typer.echo(f"figure: {', '.join(_named(paths))}")
 
 
@@ -85,14 +83,6 @@ def _picture(out: Path, kinds: list[str]) -> str:
     if tex.exists() and not tex.read_bytes().startswith(MARK.encode()):
         raise ParameterError(f"--out {out} would replace {tex}, which is no figure's; give another")
     return f"{name}.{kind}"
-
-
-def _environment(picture: str, records: list[Record], drawn: "Figure", *, style: str) -> str:
-    from tlprobe.plots.captions.caption import caption_of
-    from tlprobe.plots.figure import spans_columns
-    from tlprobe.plots.latex import figure_environment
-
-    return figure_environment(picture, caption_of(records), wide=spans_columns(drawn, style=style))
 
 
 def _named(paths: list[Path]) -> list[str]:

@@ -125,14 +125,13 @@ def tables(
     """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
-    from tlprobe.studies.cells import cells
-    from tlprobe.studies.plan import plan_study
+    from tlprobe.studies.cells import study_cells
     from tlprobe.studies.tables import cells_table
 
     out = Path("out/studies") / f"{file.stem}-tables" if out is None else out
-    planned = plan_study(_load(file, data))
+    study = _load(file, data)
     with claimed("cells", out, overwrite=True, file=file) as claim:
-        record = cells(planned, trials=trials)
+        record = study_cells(study, trials=trials)
         claim.save(record)
         cells_table(record).save(out)
     n_missing = sum(row["n_planned"] - row["n_runs"] for row in record.rows)
@@ -152,10 +151,9 @@ def figures(
     """Draw each sweep of the study, with intervals; missing points are gaps."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
-    from tlprobe.studies.cells import cells
-    from tlprobe.studies.plan import plan_study
+    from tlprobe.studies.cells import study_cells
 
     out = Path("out/studies") / f"{file.stem}-figures" if out is None else out
-    planned = plan_study(_load(file, data))
+    study = _load(file, data)
     with claimed("cells", out, overwrite=True, file=file) as claim:
-        claim.deliver(cells(planned, trials=trials), stem=file.stem)
+        claim.deliver(study_cells(study, trials=trials), stem=file.stem)

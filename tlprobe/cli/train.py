@@ -245,5 +245,13 @@ def _sweep(
             asked["partition"] = partition_of(asked.pop("by"), asked.pop("parts"))
             record = (sweeps.fuse if probe == "fuse" else sweeps.freeze)(ckpt, **asked)
         for row in record.rows:
-            typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}")
+            typer.echo(f"{row['block'] or row['treatment']:>8}  {percent(row)}{_to_full(row)}")
         claim.deliver(record)
+
+
+def _to_full(row: dict[str, Any]) -> str:
+    """Say how a point differs from the fully fine-tuned network on the same clips, where it is known."""
+    if row["difference"] is None:
+        return ""
+    found, low, high = (100 * row[name] for name in ("difference", "difference_low", "difference_high"))
+    return f"; to full {found:+.1f} points ({low:+.1f} to {high:+.1f})"

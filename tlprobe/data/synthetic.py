@@ -70,6 +70,7 @@ def synthetic_dataset(*, seed: int = 0, n_per_class: int = 40) -> Dataset:
             for path, label, fold in zip(paths, labels, folds, strict=True)
         ),
         classes=tuple(sorted(SOUNDS)),
+        split_name="stratified",
     )
 
 

@@ -226,7 +226,7 @@ def attribute(
                         )
                     rows.append(row)
                     if row["reached"] is False:
-                        _tell(row)
+                        _tell(row, fixed=n_steps is not None)
     hz = row_hz(settings)
     params = {
         "runs": [checkpoint.name for checkpoint in checkpoints],
@@ -275,12 +275,13 @@ def _channel_names(settings: ImageSettings) -> list[str]:
     return [f"copy {number}" for number in (1, 2, 3)]
 
 
-def _tell(row: Mapping[str, Any]) -> None:
+def _tell(row: Mapping[str, Any], *, fixed: bool) -> None:
     missed = f"{row['gap']:.2g} logits" if row["gap_absolute"] else f"{100 * row['gap']:.2g} %"
     _log.warning(
-        "%s: from %s the attributions miss their sum by %s at best, with %d steps",
+        "%s: from %s the attributions miss their sum by %s%s, with %d steps",
         row["clip"],
         row["baseline"],
         missed,
+        "" if fixed else " at best",
         row["n_steps"],
     )

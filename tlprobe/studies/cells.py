@@ -18,13 +18,14 @@ from tlprobe.numerics.intervals import accuracy_intervals
 from tlprobe.numerics.resampling import holm, paired_difference
 from tlprobe.numerics.variance import LEAST_FOR_T, spread, t_interval, variance_components
 from tlprobe.records import Record, provenance
-from tlprobe.studies.plan import Plan, View
+from tlprobe.studies.plan import Plan, View, plan_study
 from tlprobe.studies.points import Point
-from tlprobe.studies.sweeps import kind_columns
+from tlprobe.studies.study_file import Study
+from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
 from tlprobe.train.held_out import RULES, Rule
 from tlprobe.train.run import Run, is_finished
 
-__all__ = ["cells"]
+__all__ = ["cells", "study_cells"]
 
 Scores = Mapping[str, float]  # clip -> how often it is right, in [0, 1]
 
@@ -136,6 +137,26 @@ def cells(plan: Plan, *, trials: Path) -> Record:
         "block_names": {network: list(names) for network, names in plan.block_names.items()},
     }
     return Record("cells", params, rows, provenance(data=about))
+
+
+def study_cells(study: Study, *, trials: Path | str = TRIALS_FOLDER) -> Record:
+    """Return a study's finished runs as the cells of a table; see `cells` for the result, `study_status` for the rest.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> import tlprobe
+    >>> text = "{networks: [timm/test_efficientnet], inits: [random], treatments: [full], changes: {epochs: 1}}"
+    >>> _ = pathlib.Path("study.yaml").write_text(text)
+    >>> study = tlprobe.load_study("study.yaml")
+    >>> _ = tlprobe.run_study(study, out="out/study", trials="runs/trials")
+    >>> record = tlprobe.study_cells(study, trials="runs/trials")
+    >>> [(row["sweep"], row["n_runs"], row["n"]) for row in record.rows]
+    [('full', 1, 80)]
+    >>> print(tlprobe.cells_table(record).markdown().splitlines()[0])  # doctest: +ELLIPSIS
+    | network | start | treatment | runs | ...
+    """
+    return cells(plan_study(study), trials=Path(trials))
 
 
 def _table(plan: Plan) -> list[_Cell]:

@@ -254,6 +254,7 @@ def connected(ray: Any, address: str | None, *, jobs: int) -> Iterator[bool]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to Ray's makers
     else:
         _require_answer(str(address))
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # in a notebook it asks for ipywidgets on standard error
     with _silenced():
         try:
             with _own_sigterm(), warnings.catch_warnings():

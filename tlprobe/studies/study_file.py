@@ -121,6 +121,11 @@ class Engine(BaseModel):
         Of ray: ``auto`` or an address joins a Ray that runs, None or ``local`` starts one on this machine.
     gpu_share : float in (0, 1]
         Of ray: the part of a GPU that a trial asks for, so that 0.5 puts two on each.
+
+    Examples
+    --------
+    >>> Engine(name="ray", jobs=8, address="auto").jobs
+    8
     """
 
     model_config = _STRICT
@@ -176,6 +181,11 @@ class Study(BaseModel):
     changes : dict
         Single recipe values.
     engine : Engine
+
+    Examples
+    --------
+    >>> Study(networks=["resnet18"], inits=["random"], seeds=[0, 1], treatments=["full"])  # doctest: +ELLIPSIS
+    Study(data: built-in clips; networks: resnet18; inits: random; folds: 1; seeds: 0, 1; ...; treatments: full)
     """
 
     model_config = _STRICT

@@ -15,6 +15,7 @@ from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.records import Record, provenance
+from tlprobe.studies.differences import add_differences
 from tlprobe.studies.points import Point, canonical, points_of
 from tlprobe.studies.trials import Baseline, run_trial, starting_weights_of
 from tlprobe.train.device import resolve_device
@@ -110,8 +111,9 @@ def fuse(
     record : Record
         One row a point: ``block``, ``shape``, ``rest``, ``partition``, ``treatment`` (what the trial is,
         ``full`` and ``random`` where it coincides with these), ``accuracy`` in [0, 1] of the last epoch on the
-        held-out fold, ``n``, ``ci_low``, ``ci_high`` (over source recordings). Levels that
-        are no point have ``block`` None.
+        held-out fold, ``n``, ``ci_low``, ``ci_high`` (over source recordings), and ``difference`` to the fully
+        fine-tuned network on the same clips, with ``difference_low``, ``difference_high``, ``p_value`` (sign flips by
+        recording) and ``p_holm`` (adjusted for the sweep's points). Levels that are no point have ``block`` None.
 
     Raises
     ------
@@ -226,11 +228,18 @@ def _sweep(
     done = {canonical(point, block_names=baseline.block_names) for point in points}
     wanted = [Point("full")] if block is not None else [Point("full"), Point("random")]
     points += [level for level in wanted if canonical(level, block_names=baseline.block_names) not in done]
-    rows: list[dict[str, Any]] = []
+    runs: list[Run] = []
     for number, point in enumerate(points, start=1):
         _log.info("%s %d/%d: %s", treatment, number, len(points), point.block or point.treatment)
-        run = run_trial(baseline, point, progress=progress)
-        rows.append(row_of(run, point))
+        runs.append(run_trial(baseline, point, progress=progress))
+    rows = [row_of(run, point) for run, point in zip(runs, points, strict=True)]
+    whole = canonical(Point("full"), block_names=baseline.block_names)
+    full = next(
+        run
+        for run, point in zip(runs, points, strict=True)
+        if canonical(point, block_names=baseline.block_names) == whole
+    )
+    add_differences(rows, runs, full=full)
     config = baseline.config
     params = {
         "treatment": treatment,

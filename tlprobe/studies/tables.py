@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tlprobe.display import count
 from tlprobe.files import write_atomic
 from tlprobe.records import Record, table_csv
 
@@ -97,6 +98,21 @@ def cells_table(record: Record) -> Table:
     ----------
     record : Record
         Of ``cells``.
+
+    Returns
+    -------
+    table : Table
+        With ``markdown()``, ``latex()`` (booktabs) and ``save(folder)``.
+
+    Examples
+    --------
+    >>> import tlprobe
+    >>> network = "timm/test_efficientnet"
+    >>> study = tlprobe.Study(networks=[network], inits=["random"], treatments=["full"], changes={"epochs": 1})
+    >>> _ = tlprobe.run_study(study, out="out/study", trials="runs/trials")
+    >>> table = tlprobe.cells_table(tlprobe.study_cells(study, trials="runs/trials"))
+    >>> table.header[:4], table.rows[0][:4]
+    (['network', 'start', 'treatment', 'runs'], ['timm/test_efficientnet', 'random', 'full', '1/1'])
     """
     chosen = any(row.get("inner_chosen_accuracy") is not None for row in record.rows)
     shown = [name for name in _VIEW if len({row[name] for row in record.rows}) > 1]
@@ -128,7 +144,7 @@ def about_data(record: Record) -> str:
     if 0 < len(params.get("folds", ())) < n_folds:
         parts.append(f"a part of the {n_folds} folds and so not the data set's score")
     if "recipe" in params:
-        parts.append(f"{params['recipe']['epochs']} epochs")
+        parts.append(count(params["recipe"]["epochs"], "epoch"))
     return ", ".join(parts)
 
 

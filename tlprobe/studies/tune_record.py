@@ -51,7 +51,7 @@ def search_record(study: optuna.Study, search: Search, plan: Plan) -> Record:
         ``epochs``, ``run``, ``duration_s``.
 
         ``params["chosen"]`` is the complete trial with the highest accuracy on the inner fold, the first of equals.
-        Once the search is over it has its accuracy on the held-out fold as well, with its Wilson interval.
+        Once the search is over it has its accuracy on the held-out fold as well, with its 95 % interval.
     """
     trials = study.get_trials(deepcopy=False)
     rows = [_row(trial, trials, search.space) for trial in trials]

@@ -83,7 +83,7 @@ def fit(
     Returns
     -------
     run : Run
-        Its record's row has the accuracy of the last epoch, with its Wilson interval.
+        Its record's row has the accuracy of the last epoch, with its 95 % interval over source recordings.
 
     Raises
     ------

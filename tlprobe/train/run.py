@@ -115,6 +115,11 @@ class Run:
         standardise = standardiser_of(body, source=path / "config.json")
         return cls(path=path, config=config, source=source, standardise=standardise)
 
+    def __repr__(self) -> str:
+        config = self.config
+        what = f"{plain(config.backbone)} from {plain(config.init)}, {config.treatment}"
+        return f"Run({plain(self.name)}: {what}, fold {config.fold}, seed {config.seed}; {self._score()})"
+
     def _repr_html_(self) -> str:
         """Show the run in a notebook: what was trained on what, its accuracy with its interval, its folder."""
         config = self.config
