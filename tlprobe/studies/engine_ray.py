@@ -190,6 +190,7 @@ def import_ray() -> Any:
     ParameterError
         If it is not installed.
     """
+    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # in a notebook its import asks for ipywidgets, aloud
     try:
         import ray
     except ImportError as error:
@@ -254,7 +255,6 @@ def connected(ray: Any, address: str | None, *, jobs: int) -> Iterator[bool]:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to Ray's makers
     else:
         _require_answer(str(address))
-    logging.getLogger("ray.widgets").setLevel(logging.ERROR)  # in a notebook it asks for ipywidgets on standard error
     with _silenced():
         try:
             with _own_sigterm(), warnings.catch_warnings():
