@@ -24,7 +24,7 @@ def tune(
     ] = 30,
     sampler: Annotated[
         str,
-        typer.Option(help="gp (Bayesian optimisation; 5 complete trials at random first), tpe (10), or random."),
+        typer.Option(help="gp (Bayesian optimisation; 5 trials at random first), tpe (10), or random."),
     ] = "gp",
     seed: Annotated[int, typer.Option(min=0, help="Of the sampler; the trainings' is in the space file.")] = 0,
     prune: Annotated[
