@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tlprobe.plots.panels import PROBES
+
 ROOT = Path(__file__).parents[1]
 TEXTS = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md")), *sorted(ROOT.glob("*/*.md"))]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
@@ -48,3 +50,19 @@ def test_a_notebook_is_committed_as_it_ran(file):
     assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
     said = json.dumps([output.get("text", output.get("data", {}).get("text/plain")) for output in outputs])
     assert not re.search(r"/(home|root|tmp|work|Users)/", said)
+
+
+def _kinds(record):
+    mode = record["params"].get("mode")
+    return {record["probe"], f"{record['probe']}:{mode}"} if record["probe"] == "svcca" else {record["probe"]}
+
+
+def test_the_gallery_has_every_kind_of_figure_with_its_record_and_command():
+    text = (ROOT / "figures" / "README.md").read_text(encoding="utf-8")
+    shown = set()
+    row = re.compile(r"\| \[`[^`]+`\]\(([^)]+)\)<br><img src=\"[^\"]+\" alt=\"[^\"]+\".*\| `(tlprobe|python) ")
+    for line in text.splitlines():
+        if found := row.match(line):
+            body = json.loads((ROOT / "figures" / found[1]).read_text(encoding="utf-8"))
+            shown |= _kinds(body) if "probe" in body else set()
+    assert shown >= set(PROBES) | {f"svcca:{mode}" for mode in ("change", "against", "grid", "training")}

@@ -50,7 +50,18 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     held_out = curves["held_out"]
     if np.isfinite(held_out).any():
         best = int(np.nanargmax(held_out))
-        ax.plot(epochs[best], held_out[best], "o", ms=7.5, mfc="none", mec="0.15", mew=0.8, ls="", label="best epoch")
+        ax.plot(
+            epochs[best],
+            held_out[best],
+            "o",
+            ms=7.5,
+            mfc="none",
+            mec="0.15",
+            mew=0.8,
+            ls="",
+            clip_on=False,
+            label="best epoch",
+        )
     accuracy_axis(ax, shown)
     ax.set_ylabel("accuracy (%)")  # not of held-out clips alone
     _epoch_axis(ax)

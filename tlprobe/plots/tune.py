@@ -70,7 +70,18 @@ def draw_history(record: Record, *, ax: Axes) -> Axes:
     is_complete = state == "complete"
     for name, label, marker, face, edge in _LOOKS:
         if (here := state == name).any():
-            ax.plot(place[here], accuracy[here], marker, ls="", mfc=face, mec=edge, mew=0.8, ms=4, label=label)
+            ax.plot(
+                place[here],
+                accuracy[here],
+                marker,
+                ls="",
+                mfc=face,
+                mec=edge,
+                mew=0.8,
+                ms=4,
+                label=label,
+                clip_on=False,
+            )
     if is_complete.any():
         best = np.maximum.accumulate(np.where(is_complete, accuracy, -np.inf))
         known = np.isfinite(best)
@@ -85,6 +96,7 @@ def draw_history(record: Record, *, ax: Axes) -> Axes:
             "o",
             ms=8,
             mfc="none",
+            clip_on=False,
             mec="0.15",
             mew=0.8,
             ls="",
