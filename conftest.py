@@ -39,8 +39,12 @@ def _train(home):
 
 @pytest.fixture(autouse=True)
 def api_folder(request, monkeypatch, tmp_path_factory):
-    """Put a doctest that names ``runs/`` into a folder of its own with the runs of `api_home`."""
-    if not isinstance(request.node, pytest.DoctestItem) or not _names_runs(request.node):
+    """Give a doctest a cache that is not the user's, and one that names ``runs/`` a folder with the runs of `api_home`."""
+    if not isinstance(request.node, pytest.DoctestItem):
+        yield
+        return
+    monkeypatch.setenv("TLPROBE_CACHE", str(tmp_path_factory.getbasetemp() / "doctest_cache"))
+    if not _names_runs(request.node):
         yield
         return
     home = request.getfixturevalue("api_home")

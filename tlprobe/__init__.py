@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from tlprobe.probes.weight_distance import weight_distance as weight_distance
     from tlprobe.reports.report import report as report
     from tlprobe.studies.cells import study_cells as study_cells
+    from tlprobe.studies.engine import Engine as Engine
     from tlprobe.studies.space import load_space as load_space
     from tlprobe.studies.study import run_study as run_study
     from tlprobe.studies.study import study_status as study_status
-    from tlprobe.studies.study_file import Engine as Engine
     from tlprobe.studies.study_file import Study as Study
     from tlprobe.studies.study_file import load_study as load_study
     from tlprobe.studies.sweeps import cutoff as cutoff
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from tlprobe.train.run import Run as Run
 
 _HOME = {
-    "Engine": "tlprobe.studies.study_file",
+    "Engine": "tlprobe.studies.engine",
     "FileOptions": "tlprobe.train.checkpoint",
     "FitOptions": "tlprobe.train.material",
     "Moments": "tlprobe.numerics.moments",

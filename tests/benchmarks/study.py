@@ -36,7 +36,8 @@ def one_way(asked):
 
     from tlprobe.studies import study as study_module
     from tlprobe.studies import trials as trials_module
-    from tlprobe.studies.study_file import Engine, Study
+    from tlprobe.studies.engine import Engine
+    from tlprobe.studies.study_file import Study
 
     if asked.threads:
         torch.set_num_threads(asked.threads)

@@ -49,7 +49,7 @@ def test_it_sorts(cli, fails, folder, small_run, random_run):
     assert code == 0
     found = [float(line.split(" % [")[0].split()[-1]) for line in out.splitlines()[1:3]]
     assert found == sorted(found, reverse=True)
-    fails(2, ["runs", folder, "--sort", "size"], "--sort 'size'", "path, accuracy")
+    fails(2, ["runs", folder, "--sort", "size"], "sort='size'", "path, accuracy")
 
 
 def test_unfinished_runs_say_how_far_they_got(cli, folder):

@@ -12,8 +12,9 @@ from importlib.metadata import metadata, requires
 from pathlib import Path
 
 NETWORK = "timm/test_efficientnet"  # small, and its random weights need no file
-SPACE = f"network: {NETWORK}\ninit: random\nchanges: {{epochs: 1}}\nspace: {{lr: {{low: 1.0e-4, high: 1.0e-2, log: true}}}}\n"
-GRID = f"networks: [{NETWORK}]\ninits: [random]\nchanges: {{epochs: 1}}\ntreatments: [full]\n"
+TRAINING = "changes: {epochs: 1}"
+SPACE = f"network: {NETWORK}\ninit: random\n{TRAINING}\nspace: {{lr: {{low: 1.0e-4, high: 1.0e-2, log: true}}}}\n"
+GRID = f"networks: [{NETWORK}]\ninits: [random]\n{TRAINING}\ntreatments: [full]\n"
 IMPORT = """
 import sys, time
 def refuse(event, arguments):

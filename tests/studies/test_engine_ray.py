@@ -17,9 +17,10 @@ from tlprobe.errors import ParameterError, ResourceError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record
 from tlprobe.studies import engine_ray
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.plan import plan_study
 from tlprobe.studies.study import run_study
-from tlprobe.studies.study_file import Engine, Study
+from tlprobe.studies.study_file import Study
 from tlprobe.train.run import Run
 
 SMALL = "timm/test_efficientnet"

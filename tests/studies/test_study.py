@@ -11,9 +11,10 @@ import pytest
 from tlprobe.errors import DivergedError, ParameterError, ResourceError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.plan import estimate, plan_study
 from tlprobe.studies.study import run_study, study_record
-from tlprobe.studies.study_file import Engine, Study
+from tlprobe.studies.study_file import Study
 from tlprobe.train.loop import Trainer
 from tlprobe.train.run import RUN_SCHEMA, Run
 

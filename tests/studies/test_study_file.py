@@ -4,7 +4,8 @@ import pytest
 
 from tlprobe.backbones.partition import Partition
 from tlprobe.errors import ParameterError
-from tlprobe.studies.study_file import Engine, Study, load_study
+from tlprobe.studies.engine import Engine
+from tlprobe.studies.study_file import Study, load_study
 from tlprobe.train.recipe import load_recipe
 
 

@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from tlprobe.errors import ParameterError
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.space import Space
-from tlprobe.studies.study_file import Engine
 from tlprobe.studies.tune import tune
 from tlprobe.train.run import Run
 

@@ -47,7 +47,7 @@ def tune(
     """Search recipe values, chosen on an inner fold; a stopped search goes on."""
     progress = begin(quiet=quiet)
     from tlprobe.plots.figure import save_with_record
-    from tlprobe.studies.study_file import Engine
+    from tlprobe.studies.engine import Engine
     from tlprobe.studies.tune import BEST, load_space
     from tlprobe.studies.tune import tune as call
 

@@ -29,10 +29,11 @@ from typing import Any
 
 from tlprobe.data.line_process import own_imports
 from tlprobe.errors import ParameterError, ResourceError, StoppedError, TlprobeError
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by, threads_each
 from tlprobe.studies.execute import Report
 from tlprobe.studies.plan import Plan, Planned
-from tlprobe.studies.study_file import Engine, Study
+from tlprobe.studies.study_file import Study
 from tlprobe.studies.worker import Bench
 from tlprobe.train.recipe import RECIPES
 from tlprobe.train.run import is_finished

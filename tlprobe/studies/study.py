@@ -12,10 +12,11 @@ from typing import Any
 from tlprobe.errors import CheckpointError, ParameterError, TlprobeError
 from tlprobe.files import lock_folder
 from tlprobe.records import Record, provenance
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.engine_local import run_here, run_in_workers
 from tlprobe.studies.engine_ray import run_on_ray
 from tlprobe.studies.plan import Plan, Planned, plan_study
-from tlprobe.studies.study_file import Engine, Study
+from tlprobe.studies.study_file import Study
 from tlprobe.studies.sweeps import TRIALS_FOLDER, kind_columns
 from tlprobe.train.progress import duration
 from tlprobe.train.run import Run, is_finished

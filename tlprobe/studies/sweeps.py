@@ -10,16 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tlprobe.backbones.partition import Partition
-from tlprobe.backbones.registry import build
-from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.records import Record, provenance
+from tlprobe.studies.baseline import baseline_of
 from tlprobe.studies.differences import add_differences
 from tlprobe.studies.points import Point, canonical, points_of
-from tlprobe.studies.trials import Baseline, run_trial, starting_weights_of
-from tlprobe.train.device import resolve_device
-from tlprobe.train.material import FitOptions, prepare, reload_material
+from tlprobe.studies.trials import run_trial
+from tlprobe.train.material import FitOptions
 from tlprobe.train.run import Run
 
 __all__ = ["TRIALS_FOLDER", "Levels", "cutoff", "freeze", "fuse", "kind_columns", "levels", "row_of"]
@@ -58,7 +56,7 @@ def levels(
     progress: bool | None = None,
 ) -> Levels:
     """Train the fully fine-tuned network and the random one, or find them; parameters as in `fuse`."""
-    baseline = _baseline(
+    baseline = baseline_of(
         "fuse", ckpt, options=options, data=data, trials=Path(trials), device=device, progress=progress
     )
     return Levels(
@@ -220,7 +218,7 @@ def _sweep(
     device: str,
     progress: bool | None,
 ) -> Record:
-    baseline = _baseline(
+    baseline = baseline_of(
         treatment, ckpt, options=options, data=data, trials=Path(trials), device=device, progress=progress
     )
     points = points_of(treatment, block_names=baseline.block_names, block=block, **kind)
@@ -259,61 +257,6 @@ def _sweep(
         trained_s=sum({row["run"]: row["duration_s"] for row in rows}.values()),
     )
     return Record(probe=treatment, params=params, rows=rows, provenance=about)
-
-
-def _baseline(
-    treatment: Sweep,
-    ckpt: Path | str | Run | None,
-    *,
-    options: FitOptions | None,
-    data: Path | str | None,
-    trials: Path,
-    device: str,
-    progress: bool | None,
-) -> Baseline:
-    where = resolve_device(device)
-    if ckpt is None:
-        prepared = prepare(options or FitOptions(), progress=progress)
-        _require_pretrained(treatment, prepared.config.init, source="--weights")
-        return Baseline(
-            config=prepared.config,
-            block_names=prepared.model.block_names,
-            material=prepared.material,
-            starting=prepared.starting,
-            full=None,
-            folder=trials,
-            device=where,
-        )
-    if options is not None:
-        raise ParameterError("ckpt gives data, network and recipe; options beside it would be ignored")
-    if not isinstance(ckpt, Run) and Path(ckpt).is_file():
-        raise CheckpointError(
-            f"{ckpt} is a weight file, and what it started from is not known; give a run by --ckpt, "
-            f"or start from the file by --weights {ckpt}"
-        )
-    run = ckpt if isinstance(ckpt, Run) else Run.load(ckpt)
-    _require_pretrained(treatment, run.config.init, source=str(run.path))
-    starting = starting_weights_of(run)
-    material = reload_material(run, data=data, to_train=True, progress=progress)
-    names = build(
-        run.config.backbone, n_classes=len(run.config.classes), seed=run.config.seed, image_shape=run.image_shape
-    ).block_names
-    return Baseline(
-        config=run.config,
-        block_names=names,
-        material=material,
-        starting=starting,
-        full=run,
-        folder=trials,
-        device=where,
-    )
-
-
-def _require_pretrained(treatment: Sweep, init: str, *, source: str) -> None:
-    if init == "random" and treatment != "cutoff":
-        raise ParameterError(
-            f"{source}: starts from random weights, nothing pretrained to {treatment}; take another start"
-        )
 
 
 def kind_columns(point: Point) -> dict[str, Any]:

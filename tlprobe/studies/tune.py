@@ -30,10 +30,10 @@ except ImportError as missing:
 from tlprobe.data.line_process import own_imports
 from tlprobe.files import lock_folder, write_atomic
 from tlprobe.records import Record
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.engine_local import ATTEMPTS, gpus_here, stopped_by, threads_each
 from tlprobe.studies.plan import Plan
 from tlprobe.studies.space import Space, load_space
-from tlprobe.studies.study_file import Engine
 from tlprobe.studies.sweeps import TRIALS_FOLDER
 from tlprobe.studies.tune_journal import (
     asking,

@@ -5,6 +5,7 @@ much the same again: in a search of 16 real trainings it did so 11 times. Here i
 accuracy of its last epoch, which is too low, and says what is worth knowing: not there.
 """
 
+import math
 from typing import Any
 
 import optuna
@@ -53,12 +54,13 @@ class PruningGPSampler(BaseSampler):
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """Draw one value at random: of a trial whose others were given."""
+        """Draw one value at random; samplers must have it, and as all values are drawn together nothing comes here."""
         return self._alone.sample_independent(study, trial, param_name, param_distribution)
 
 
 def _value(trial: FrozenTrial) -> float | None:
     """Return the accuracy that a trial ended with, its last epoch's where it was pruned; None where there is none."""
+    value = trial.value if trial.state == TrialState.COMPLETE else None
     if trial.state == TrialState.PRUNED and trial.last_step is not None:
-        return trial.intermediate_values[trial.last_step]
-    return trial.value if trial.state == TrialState.COMPLETE else None
+        value = trial.intermediate_values[trial.last_step]
+    return value if value is not None and math.isfinite(value) else None

@@ -13,9 +13,9 @@ import optuna
 import torch
 
 from tlprobe.errors import ResourceError, TlprobeError
+from tlprobe.studies.engine import Engine
 from tlprobe.studies.engine_local import ATTEMPTS, stopped_by
 from tlprobe.studies.engine_ray import connected, import_ray, obey_cancel, outcome, resources_of_a_trial, stop_tasks
-from tlprobe.studies.study_file import Engine
 from tlprobe.studies.tune_journal import asking, finished, given_up, reconcile, worker_lock
 from tlprobe.studies.tune_worker import Search, search_worker
 from tlprobe.train.stopping import watch_signals

@@ -131,7 +131,7 @@ def list_runs(folder: Path | str = "runs", *, sort: str = "path") -> RunList:
     [0, 1]
     """
     if sort not in _ORDERS:
-        raise ParameterError(f"--sort {sort!r}; choose from {', '.join(_ORDERS)}")
+        raise ParameterError(f"sort={sort!r}; choose from {', '.join(_ORDERS)}")
     folder = Path(folder)
     found = find_runs(folder)
     if sort == "accuracy":
