@@ -54,6 +54,12 @@ def test_a_document_of_ones_own_is_not_replaced(fails, freezing, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["freezing", "paper.tex"]
 
 
+def test_a_folder_in_the_place_of_the_snippet_is_a_wrong_option(fails, freezing, tmp_path):
+    (tmp_path / "f.tex").mkdir()
+    fails(2, ["figure", freezing, "--out", "f.pdf", "--latex", "-q"], "would replace f.tex, which is a folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["f.tex", "freezing"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

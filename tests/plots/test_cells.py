@@ -121,6 +121,16 @@ def test_each_sweep_and_each_partition_has_its_panel():
     ]
 
 
+def test_what_all_lines_share_is_on_the_axis_and_what_differs_in_the_legend(ax):
+    shuffled = sweep([0.25, 0.3, 0.4, 0.5, 0.6, 0.81], rest="shuffled")
+    draw(Record("cells", PARAMS, shuffled, {}), ax=ax)
+    assert ax.get_xlabel() == "pretrained up to (rest shuffled)"
+    ax = Figure().subplots()
+    draw(Record("cells", PARAMS, [*PREFIX, *shuffled], {}), ax=ax)
+    assert ax.get_xlabel() == "pretrained up to"
+    assert {"rest random", "rest shuffled"} == set(lines(ax))
+
+
 def test_levels_alone_are_a_point_a_network_and_start(ax):
     rows = [*LEVELS[:1], cell("full", 0.3, start="random"), cell("full", 0.9, backbone="dense")]
     draw(Record("cells", PARAMS, rows, {}), ax=ax)

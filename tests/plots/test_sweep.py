@@ -110,6 +110,14 @@ def test_backbones_are_not_averaged(ax, fake):
     np.testing.assert_allclose(level(ax, "resnet50").get_ydata(), [25, 43, 56, 72, 79])
 
 
+def test_runs_that_differ_in_their_start_alone_are_all_drawn(ax):
+    row = {"treatment": "freeze", "block": "stem", "fold": 1, "seed": 0, "epochs": 4}
+    found = zip(("imagenet", "a.pth", "b.pth"), (0.8, 0.8, 0.5), strict=True)
+    rows = [{**row, "init": init, "accuracy": accuracy} for init, accuracy in found]
+    draw(Record("freeze", {"blocks": ["stem"]}, [*rows, rows[0]], {}), ax=ax)  # the first is listed twice
+    np.testing.assert_allclose(curve(ax).get_ydata(), [70])  # (80 + 80 + 50) / 3
+
+
 def test_missing_accuracies_and_intervals(ax, fake):
     record = fake.sweep("fuse")
     rows = [row | {"ci_low": None, "ci_high": None} for row in record.rows]

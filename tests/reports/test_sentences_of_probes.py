@@ -3,45 +3,12 @@
 import pytest
 
 from tlprobe.records import Record
-from tlprobe.reports.sentences import basis, care, change, levels, scores, sweeps
+from tlprobe.reports.sentences import basis, care, change, levels, scores
 from tlprobe.reports.sentences.said import said_of
 
 
 def texts(sentences):
     return " ".join(sentence.text for sentence in sentences)
-
-
-def trial(treatment, block, accuracy, half=0.02):
-    ends = {"ci_low": accuracy - half, "ci_high": accuracy + half}
-    return {"treatment": treatment, "block": block, "backbone": "net", "init": "imagenet", "accuracy": accuracy, **ends}
-
-
-def test_a_sweep_says_where_intervals_lie_apart(fake):
-    rows = [
-        trial("full", "block2", 0.8),
-        trial("random", "none", 0.4),
-        trial("fuse", "stem", 0.5),
-        trial("fuse", "block1", 0.79),
-    ]
-    said = texts(sweeps.sweep(Record("fuse", {"shape": "prefix"}, rows, {"data": fake.data})))
-    assert "from random weights 40.0 % [38.0 to 42.0]: +40.0 points, and the intervals lie apart" in said
-    assert (
-        "is different, the intervals lie apart, against the whole one's 80.0 % [78.0 to 82.0]: up to stem 50.0 %"
-        in said
-    )
-    assert "no difference that could be shown, against the whole one's 80.0 % [78.0 to 82.0]: up to block1" in said
-    rows[1] = trial("random", "none", 0.78)
-    assert "intervals overlap" in texts(sweeps.sweep(Record("fuse", {}, rows, {})))
-
-
-def test_pairs_are_counted():
-    rows = [
-        {"backbone": "net", "fold": fold, "seed": 0, "treatment": treatment, "accuracy": accuracy}
-        for fold, full, random in ((1, 0.8, 0.5), (2, 0.6, 0.7))
-        for treatment, accuracy in (("full", full), ("random", random))
-    ]
-    assert "ahead in 1 of 2 pairs" in texts(sweeps.pairs(Record("pretrained_vs_random", {}, rows, {})))
-    assert sweeps.pairs(Record("pretrained_vs_random", {}, rows[:1], {})) == []
 
 
 def similar(block, value, null, **more):
@@ -162,13 +129,30 @@ def test_evaluations():
 
 
 @pytest.mark.parametrize(
-    ("single", "said"), [(0.7, "above what its interval allows for"), (0.79, "no difference could")]
+    ("single", "said"),
+    [
+        (0.7, "above what its interval allows for"),
+        (0.79, "no difference could"),
+        (0.9, "below what its interval allows for"),
+    ],
 )
 def test_ensembles(single, said):
     row = {"members": 5, "accuracy": 0.8, "ci_low": 0.75, "ci_high": 0.85, "single_mean": single, "soup_accuracy": 0.5}
     text = texts(scores.ensemble(Record("ensemble", {}, [row], {})))
     assert said in text
     assert "names 50.0 % right, below the ensemble's interval in 1 of 1" in text
+
+
+def test_ensembles_without_an_interval():
+    row = {"members": 2, "accuracy": 0.8, "ci_low": None, "ci_high": None, "single_mean": 0.7, "soup_accuracy": 0.5}
+    text = texts(scores.ensemble(Record("ensemble", {}, [{**row, "fold": 1}], {})))
+    assert "one of them 70.0 % on average: there is no interval, so whether they differ cannot be told." in text
+    assert "no difference could be shown" not in text
+    assert text.endswith("One network with their mean weights names 50.0 % right.")
+    rows = [{**row, "fold": 1}, {**row, "fold": 2, "ci_low": 0.75, "ci_high": 0.85}]
+    text = texts(scores.ensemble(Record("ensemble", {}, rows, {})))
+    assert "1 of them has no interval; in 1 of the others the ensemble's interval lies above" in text
+    assert "below the ensemble's interval in 1 of 1." in text
 
 
 def test_searches():

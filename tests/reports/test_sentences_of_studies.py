@@ -121,6 +121,15 @@ def test_freezing_costs_nothing_or_helps(fake):
     assert "helps by 5.0 points" in texts(steps.freeze(frozen(fake, (0.0, 0.0, -0.05))))
 
 
+def test_a_gain_is_told_beside_what_costs_nothing(fake):
+    said = texts(steps.freeze(frozen(fake, (-0.06, 0.0, 0.2))))
+    assert "up to block1 costs nothing that could be shown" in said
+    assert "Freezing the blocks up to stem helps net by 6.0 points [4.0 to 8.0" in said
+    said = texts(steps.freeze(frozen(fake, (-0.06, 0.01, 0.2), shape="single")))
+    assert "net loses most with block2 frozen: 20.0 points" in said
+    assert "net gains most with stem frozen: 6.0 points" in said
+
+
 def test_a_p_value_that_does_not_hold_is_no_cost(fake):
     said = texts(steps.freeze(frozen(fake, (0.0, 0.0, 0.03), p=0.09)))
     assert "costs nothing that could be shown" in said

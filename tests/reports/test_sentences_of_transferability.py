@@ -90,7 +90,8 @@ def test_source_classes(fake):
             "freeze",
             "Blocks that score higher reach less when networks are frozen up to them (a_freeze, 5 blocks)",
         ),
-        (0.1, "cutoff", "The scores do not agree on which blocks reach more when networks are cut"),
+        (0.1, "cutoff", "Whether blocks that score higher reach more could not be shown when networks are cut"),
+        (0.2, "cutoff", "Whether blocks that score higher reach more could not be shown when networks are cut"),
     ],
 )
 def test_whether_training_ranks_the_blocks_alike(fake, value, sweep, said):
@@ -99,7 +100,7 @@ def test_whether_training_ranks_the_blocks_alike(fake, value, sweep, said):
     assert text.startswith(said)
     ends = f"{value:+.2f} [{value - 0.2:+.2f} to {value + 0.2:+.2f}]"
     assert f"τ is {ends} for the linear probe and {ends} for LogME" in text
-    assert "The mere order of the blocks has +1.00, and no score is shown to do better" in text
+    assert "The mere order of the blocks has +1.00; whether a score does better was not tested." in text
 
 
 def test_few_blocks_test_nothing(fake):
@@ -109,10 +110,40 @@ def test_few_blocks_test_nothing(fake):
     assert "p value" not in many
 
 
-def test_a_score_that_does_better_than_the_order_is_named(fake):
-    rows = [correlation("linear_probe", 0.8, null=0.2), correlation("logme", 0.3, null=0.2)]
-    text = texts(transferability.foretold(record(fake, *rows)))
-    assert "has +0.20, and the linear probe does better" in text
+@pytest.mark.parametrize(("value", "order"), [(0.8, 0.2), (-0.2, -0.6)])
+def test_no_verdict_on_a_score_and_the_mere_order(fake, value, order):
+    # The order's correlation rests on the same accuracies, and below 0 the higher of two is not the better.
+    text = texts(transferability.foretold(record(fake, correlation("logme", value, 0.05, null=order))))
+    assert f"{order:+.2f}; whether a score does better was not tested" in text
+    assert "LogME does" not in text
+
+
+def without_an_interval(score, value):
+    return correlation(score, value) | {"low": None, "high": None}
+
+
+def test_scores_without_an_interval_do_not_disagree(fake):
+    text = texts(transferability.foretold(record(fake, without_an_interval("logme", 0.8))))
+    assert text.startswith("Whether blocks that score higher reach more cannot be told without an interval when")
+    assert "τ is +0.80 (no interval) for LogME" in text
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([correlation("logme", 0.8), correlation("h_score", -0.8)], "The scores do not agree on which blocks"),
+        (
+            [correlation("logme", 0.8), correlation("h_score", 0.2)],
+            "By LogME, though not shown by the H-score, blocks that score higher also reach more when",
+        ),
+        (
+            [correlation("logme", -0.8), without_an_interval("h_score", -0.8)],
+            "By LogME, though not shown by the H-score, blocks that score higher reach less when",
+        ),
+    ],
+)
+def test_scores_that_do_not_all_tell(fake, rows, said):
+    assert texts(transferability.foretold(record(fake, *rows))).startswith(said)
 
 
 def test_a_correlation_that_is_not_defined(fake):

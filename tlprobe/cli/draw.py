@@ -80,6 +80,8 @@ def _picture(out: Path, kinds: list[str]) -> str:
     if kind is None:
         raise ParameterError(f"--latex includes no {', '.join(kinds)}; add one of {', '.join(INCLUDED)} to --format")
     tex = out.with_suffix(".tex")
+    if tex.is_dir():
+        raise ParameterError(f"--out {out} would replace {tex}, which is a folder; give another")
     if tex.exists() and not tex.read_bytes().startswith(MARK.encode()):
         raise ParameterError(f"--out {out} would replace {tex}, which is no figure's; give another")
     return f"{name}.{kind}"

@@ -5,6 +5,8 @@ choice of held-out source recordings, not the choice of fold or seed.
 """
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +15,25 @@ from scipy import stats
 from tlprobe.errors import ParameterError
 from tlprobe.numerics.resampling import Labels, cluster_bootstrap
 
-__all__ = ["accuracy_interval", "accuracy_intervals", "wilson_interval"]
+__all__ = ["INTERVALS", "accuracy_interval", "accuracy_intervals", "shared_intervals", "wilson_interval"]
+
+INTERVALS = {"intervals": "bootstrap over source recordings"}
+"""What a record's ``params`` say of the intervals of accuracies in it."""
+
+
+def shared_intervals(params: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return what the params of several records say of their intervals; nothing where they differ, or do not say it.
+
+    Examples
+    --------
+    >>> shared_intervals([INTERVALS, INTERVALS])
+    {'intervals': 'bootstrap over source recordings'}
+    >>> shared_intervals([INTERVALS, {}])
+    {}
+    """
+    said = {record.get("intervals") for record in params}
+    (kind, *others) = said or {None}
+    return {"intervals": str(kind)} if kind is not None and not others else {}
 
 
 def accuracy_interval(correct: npt.ArrayLike, groups: Labels) -> tuple[float, float] | tuple[None, None]:

@@ -5,7 +5,7 @@ the levels every sweep is read against. A cell without a run leaves a gap, and t
 missing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,10 +26,10 @@ from tlprobe.plots.style import (
     series_look,
     values,
 )
-from tlprobe.plots.sweep import LEVELS, SHAPE_WORDS, X_LABELS
+from tlprobe.plots.sweep import LEVELS, SHAPE_WORDS, X_LABELS, conditions, treated
 from tlprobe.records import Record
 
-__all__ = ["draw", "draw_all", "families"]
+__all__ = ["draw", "draw_all", "families", "has_bars", "start_of"]
 
 Rows = Sequence[dict[str, Any]]
 
@@ -89,7 +89,7 @@ def draw(record: Record, *, ax: Axes, family: tuple[str, str | None] | None = No
         network = tuple(str(row[name]) for name in _NETWORK)
         if network in networks:
             _draw_level(ax, row, whose=_label(network, others=networks))
-    block_axis(ax, blocks, label=_x_label(family, [key[_LINE.index("shape")] for key in series]))
+    block_axis(ax, blocks, label=_x_label(family, rows))
     fields = ("accuracy", "ci_low", "ci_high")
     accuracy_axis(ax, [100 * number(row.get(field)) for row in [*rows, *levels] for field in fields])
     legend_above(ax, note=_note(record, [*rows, *levels]), n_columns=1 if len(series) < 3 else 2)
@@ -115,15 +115,12 @@ def _label(key: tuple[str, ...], *, others: Sequence[tuple[str, ...]]) -> str | 
     return ", ".join(word for word, needed in zip(words, differs, strict=True) if needed) or None
 
 
-def _x_label(family: tuple[str, str | None], shapes: Sequence[str]) -> str:
+def _x_label(family: tuple[str, str | None], rows: Rows) -> str:
+    """Say what was done to the network in all lines of a panel; the legend says how they differ."""
     sweep, partition = family
-    word = ""
-    if sweep == "cutoff":
-        word = " after"
-    elif len(set(shapes)) == 1:
-        word = f" {SHAPE_WORDS[shapes[0]]}"
-    about = f" (parts equal by {partition.partition('/')[0]})" if partition else ""
-    return f"{X_LABELS[sweep]}{word}{about}"
+    shapes, rests = ({row[name] for row in rows} for name in ("shape", "rest"))
+    what = treated(sweep, *shapes) if len(shapes) == 1 or sweep == "cutoff" else X_LABELS[sweep]
+    return what + conditions(min(rests) if len(rests) == 1 else None, partition)
 
 
 def _draw_series(ax: Axes, rows: Rows, *, blocks: Sequence[str], shift: float, look: Look, label: str | None) -> None:
@@ -161,12 +158,12 @@ def _draw_levels(record: Record, *, ax: Axes) -> Axes:
     rows = [row for row in record.rows if row["block"] is None]
     names = [name for name in ("backbone", *_VIEW) if len({row[name] for row in rows}) > 1] or ["backbone"]
     places = list(dict.fromkeys(tuple(row[name] for name in names) for row in rows))
-    starts = list(dict.fromkeys(_start(row) for row in rows))
+    starts = list(dict.fromkeys(start_of(row) for row in rows))
     for index, start in enumerate(starts):
         shift = (index - (len(starts) - 1) / 2) * 0.25
         look, label = init_look(start, others=starts), init_label(start)
         for row in rows:
-            if _start(row) != start:
+            if start_of(row) != start:
                 continue
             mean, error = _percent(row)
             x = places.index(tuple(row[name] for name in names)) + shift
@@ -190,13 +187,20 @@ def _draw_levels(record: Record, *, ax: Axes) -> Axes:
     return ax
 
 
-def _start(row: dict[str, Any]) -> str:
-    return "random" if row["sweep"] == "random" else str(row["start"])
+def start_of(row: Mapping[str, Any]) -> str:
+    """Return what the network of a cell started from: ``"random"``, ``"imagenet"`` or a file."""
+    return "random" if row.get("sweep") == "random" else str(row.get("start"))
 
 
-def _percent(row: dict[str, Any]) -> tuple[float, np.ndarray]:
+def has_bars(record: Record) -> bool:
+    """Say whether any point has an interval for a bar; where there is a sweep, levels are lines without one."""
+    swept = [row for row in record.rows if row.get("block") is not None]
+    return any(np.isfinite(_percent(row)[1]).any() for row in swept or record.rows)
+
+
+def _percent(row: Mapping[str, Any]) -> tuple[float, np.ndarray]:
     """Return a cell's accuracy in percent, and how far its interval reaches down and up; NaN where there is none."""
-    mean, low, high = (100 * number(row[name]) for name in ("accuracy", "ci_low", "ci_high"))
+    mean, low, high = (100 * number(row.get(name)) for name in ("accuracy", "ci_low", "ci_high"))
     return mean, np.maximum([mean - low, high - mean], 0)
 
 

@@ -7,10 +7,11 @@ faintly behind it in place of an interval.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
@@ -30,7 +31,7 @@ from tlprobe.plots.style import (
 )
 from tlprobe.records import Record
 
-__all__ = ["LEVELS", "SHAPE_WORDS", "X_LABELS", "draw"]
+__all__ = ["LEVELS", "SHAPE_WORDS", "X_LABELS", "conditions", "distinct", "draw", "has_bars", "treated"]
 
 X_LABELS = {"fuse": "pretrained", "freeze": "frozen", "cutoff": "network ends"}
 """What is done to the network, by probe; a shape's word follows."""
@@ -41,6 +42,8 @@ LEVELS: dict[str, tuple[str, str, Any]] = {
     "full": ("fully fine-tuned", "0.15", "--"),
     "random": ("random init", PALETTE[1], (0, (4, 1.5, 1, 1.5))),
 }
+
+_OF_A_RUN = ("run", "backbone", "init", "fold", "seed", "epochs", "accuracy")  # no two runs share all of them
 
 Rows = Sequence[dict[str, Any]]
 
@@ -62,19 +65,16 @@ def draw(record: Record, *, ax: Axes) -> Axes:
     probe = record.probe
     if not values(record.rows, "accuracy").size:
         return placeholder(ax, "no accuracies in this record")
-    swept = [str(row.get("block")) for row in record.rows if row.get("treatment") == probe]
-    blocks = list(dict.fromkeys([*map(str, record.params.get("blocks") or ()), *swept]))
-    backbones = list(dict.fromkeys(str(row.get("backbone")) for row in record.rows))
+    blocks, backbones = _blocks(record), _backbones(record)
     several = len(backbones) > 1
     points: list[dict[str, Any]] = []
     for index, backbone in enumerate(backbones):
-        rows = _of(record, backbone)
-        trials = [_distinct(row for row in rows if _is_point(row, record=record, block=block)) for block in blocks]
+        trials = _trials(record, backbone)
         points += [row for here in trials for row in here]
         _draw_points(ax, trials, look=series_look(index), label=readable(backbone) if several else None)
     epochs = values(_own(points, probe=probe), "epochs")
     for treatment, (index, backbone) in itertools.product(LEVELS, enumerate(backbones)):
-        level = _distinct(row for row in _of(record, backbone) if row.get("treatment") == treatment)
+        level = distinct(row for row in _of(record, backbone) if row.get("treatment") == treatment)
         color = series_look(index).color if several else None
         _draw_level(ax, level, treatment=treatment, color=color, swept=epochs)
     block_axis(ax, blocks, label=_x_label(record))
@@ -86,11 +86,57 @@ def draw(record: Record, *, ax: Axes) -> Axes:
 
 def _x_label(record: Record) -> str:
     """Say what was done to the network up to, from, alone in or in all but the blocks on the axis."""
-    what, rest, partition = X_LABELS[record.probe], record.params.get("rest"), record.params.get("partition")
-    word = "after" if record.probe == "cutoff" else SHAPE_WORDS[str(record.params.get("shape", "prefix"))]
+    rest, partition = record.params.get("rest"), record.params.get("partition")
+    return treated(record.probe, record.params.get("shape")) + conditions(rest, partition)
+
+
+def treated(sweep: object, shape: object) -> str:
+    """Return what is done to the network at a block whose name follows.
+
+    >>> treated("freeze", "prefix"), treated("fuse", "single"), treated("cutoff", None)
+    ('frozen up to', 'pretrained alone:', 'network ends after')
+    """
+    word = "after" if sweep == "cutoff" else SHAPE_WORDS.get(str(shape or "prefix"), str(shape))
+    return f"{X_LABELS.get(str(sweep), 'swept')} {word}"
+
+
+def conditions(rest: object, partition: object) -> str:
+    """Return what else holds in a sweep, where it is not the usual: what the other blocks get, and equal parts.
+
+    >>> conditions("shuffled", "params/4"), conditions("random", None)
+    (' (rest shuffled, parts equal by params)', '')
+    """
     about = [f"rest {rest}"] if rest not in (None, "random", "trained") else []
     about += [f"parts equal by {str(partition).partition('/')[0]}"] if partition else []
-    return f"{what} {word}" + (f" ({', '.join(about)})" if about else "")
+    return f" ({', '.join(about)})" if about else ""
+
+
+def has_bars(record: Record) -> bool:
+    """Say whether any point of a sweep has an interval for a bar: of several runs, the runs are drawn in its place."""
+    trials = (rows for backbone in _backbones(record) for rows in _trials(record, backbone))
+    return any(np.isfinite(_bar(rows)).any() for rows in trials)
+
+
+def distinct(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Keep one row a run: a level that is also a point of the sweep may be listed twice."""
+    runs = {tuple(row.get(name) for name in _OF_A_RUN): dict(row) for row in rows}
+    return list(runs.values())
+
+
+def _blocks(record: Record) -> list[str]:
+    """Return the places of the x axis: those of the parameters, then what else was swept."""
+    swept = [str(row.get("block")) for row in record.rows if row.get("treatment") == record.probe]
+    return list(dict.fromkeys([*map(str, record.params.get("blocks") or ()), *swept]))
+
+
+def _backbones(record: Record) -> list[str]:
+    return list(dict.fromkeys(str(row.get("backbone")) for row in record.rows))
+
+
+def _trials(record: Record, backbone: str) -> list[Rows]:
+    """Return the runs of one network at each place of the x axis."""
+    rows = _of(record, backbone)
+    return [distinct(row for row in rows if _is_point(row, record=record, block=block)) for block in _blocks(record)]
 
 
 def _of(record: Record, backbone: str) -> Rows:
@@ -114,10 +160,13 @@ def _own(points: Rows, *, probe: str) -> Rows:
     return [row for row in points if row.get("treatment") == probe] or points
 
 
-def _distinct(rows: Any) -> list[dict[str, Any]]:
-    """Keep one row a run: a level that is also a point of the sweep may be listed twice."""
-    runs = {tuple(row.get(name) for name in ("fold", "seed", "epochs", "accuracy")): row for row in rows}
-    return list(runs.values())
+def _bar(rows: Rows) -> npt.NDArray[np.float64]:
+    """Return how far the interval of a point reaches down and up, in percent; NaN unless it is of one run."""
+    there = [row for row in rows if np.isfinite(number(row.get("accuracy")))]
+    if len(there) != 1:
+        return np.full(2, np.nan)
+    mean, low, high = (100 * number(there[0].get(name)) for name in ("accuracy", "ci_low", "ci_high"))
+    return np.maximum([mean - low, high - mean], 0)
 
 
 def _draw_points(ax: Axes, trials: Sequence[Rows], *, look: Look, label: str | None) -> None:
@@ -130,10 +179,7 @@ def _draw_points(ax: Axes, trials: Sequence[Rows], *, look: Look, label: str | N
         means[x] = single.mean()
         if single.size > 1:
             ax.plot(np.full(single.size, x), single, look.marker, color=look.color, alpha=FAINT, ms=2.5, mew=0)
-        else:
-            row = next(row for row in rows if np.isfinite(number(row.get("accuracy"))))
-            ends = 100 * np.array([number(row.get("ci_low")), number(row.get("ci_high"))])
-            errors[:, x] = np.maximum([means[x] - ends[0], ends[1] - means[x]], 0)
+        errors[:, x] = _bar(rows)
     # the line apart from the bars: a legend shows it without a bar, and in the order of drawing
     ax.plot(means, color=look.color, marker=look.marker, linestyle=look.linestyle, label=label, zorder=3)
     if np.isfinite(errors).any():

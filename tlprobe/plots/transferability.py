@@ -27,15 +27,18 @@ from tlprobe.plots.style import (
 )
 from tlprobe.records import Record
 
-__all__ = ["draw", "height_in", "is_wide"]
+__all__ = ["SCORES", "draw", "height_in", "is_wide"]
 
 _ROW_IN = 1.6
 _REST_IN = 0.95  # titles, names of the blocks, and the note
-_LABELS = {
-    "linear_probe": "linear probe (%)",
-    "logme": "LogME (nats)",
-    "h_score": "H-score",
+SCORES = {
+    "linear_probe": ("linear probe", "%"),
+    "logme": ("LogME", "nats"),
+    "h_score": ("H-score", ""),
+    "leep": ("LEEP", "nats"),
 }
+"""What a score is called, and its unit, which H-score has not."""
+_DRAWN = ("linear_probe", "logme", "h_score")  # LEEP is of the whole network: the note has it
 _SWEEPS = {"cutoff": "network ends after a block", "freeze": "frozen up to a block"}
 _NOTE_WIDTH = {True: 142, False: 66}  # characters of small type, in two columns and in one
 
@@ -96,13 +99,23 @@ def _sweeps(record: Record) -> list[tuple[str, str]]:
 
 def _scores(record: Record) -> list[str]:
     """Return the scores that blocks have, in the order of the record."""
-    return [name for name in dict.fromkeys(row["score"] for row in _of_kind(record, "score")) if name in _LABELS]
+    return [name for name in dict.fromkeys(row["score"] for row in _of_kind(record, "score")) if name in _DRAWN]
 
 
 def _point(row: dict[str, Any], *, scale: float) -> tuple[float, np.ndarray]:
     """Return a row's value, and how far its interval reaches down and up, (2, 1); 0 where there is none."""
     value, low, high = (scale * number(row[name]) for name in ("value", "low", "high"))
     return value, np.nan_to_num(np.maximum([[value - low], [high - value]], 0))
+
+
+def _name(score: str) -> str:
+    """Return a score's name, with its unit.
+
+    >>> _name("logme"), _name("h_score")
+    ('LogME (nats)', 'H-score')
+    """
+    name, unit = SCORES[score]
+    return f"{name} ({unit})" if unit else name
 
 
 def _scale(rows: Rows) -> float:
@@ -122,7 +135,7 @@ def _draw_score(rows: Rows, *, ax: Axes, blocks: Sequence[str], is_last: bool) -
     block_axis(ax, blocks, label="block" if is_last else "")
     ax.tick_params(labelbottom=is_last)
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    ax.set_ylabel(_LABELS[rows[0]["score"]])
+    ax.set_ylabel(_name(rows[0]["score"]))
     if rows[0]["score"] == "linear_probe":
         ax.set_ylim(bottom=0)
         ax.set_title("before any fine-tuning\ndashed: labels permuted", fontsize=NOTE_PT, loc="left")
@@ -142,7 +155,7 @@ def _draw_against(
     accuracy_axis(ax, [100 * number(row[name]) for row in trained for name in ("value", "low", "high")])
     ax.set_ylabel("accuracy (%)")
     ax.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
-    ax.set_xlabel(_LABELS[rows[0]["score"]])
+    ax.set_xlabel(_name(rows[0]["score"]))
     of_score = [row for row in _of_kind(record, "correlation") if row["score"] == rows[0]["score"]]
     found = [row for row in of_score if (row["against"], row["sweep"], row["measure"]) == (*sweep, "kendall")]
     said = _correlation(found[0]) if found else ""

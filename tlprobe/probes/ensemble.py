@@ -15,7 +15,7 @@ import numpy as np
 
 from tlprobe.errors import CheckpointError, ParameterError
 from tlprobe.numerics.calibration import calibration_error, disagreement, negative_log_likelihood
-from tlprobe.numerics.intervals import accuracy_interval
+from tlprobe.numerics.intervals import INTERVALS, accuracy_interval
 from tlprobe.probes.soup import soup_predictions, weight_soup
 from tlprobe.records import Record, provenance
 from tlprobe.train.device import resolve_device
@@ -118,6 +118,7 @@ def ensemble(
         "ci_high": high,
     }
     params = {
+        **INTERVALS,
         "runs": [run.name for run in runs],
         "fold": first.config.fold,
         "classes": list(first.config.classes),

@@ -14,7 +14,7 @@ from tlprobe.data.dataset import Dataset, inside
 from tlprobe.data.open import open_dataset
 from tlprobe.data.options import DataOptions
 from tlprobe.errors import DataError, ParameterError
-from tlprobe.numerics.intervals import accuracy_interval
+from tlprobe.numerics.intervals import INTERVALS, accuracy_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.checkpoint import Checkpoint, FileOptions, open_checkpoint
 from tlprobe.train.device import resolve_device, set_up_for_speed
@@ -131,7 +131,7 @@ def evaluate(
         "ci_high": high,
         "n_seen": n_seen,
     }
-    params |= {"clips": list(found.clips), "labels": list(found.labels)}
+    params |= {"clips": list(found.clips), "labels": list(found.labels), **INTERVALS}
     arrays = {"probabilities": probabilities, "confusion": _confusion(found)[None]}
     return Record("eval", params, [row], about, arrays)
 

@@ -35,13 +35,13 @@ _ACCURACY = (
     "The y axis is the share of held-out clips that are named right, after the last epoch. Bars and bands are 95 % "
     "intervals over source recordings; they do not hold how seeds differ."
 )
+_PAIRED = "Overlapping bars do not prove equality: the paired differences, with their p values, are in the table."
 
 _GUIDES = {
     "cells": (
         f"{_ACCURACY} Along x is the block up to which something was done, or as the legend says from it on, to it "
         "alone or to all but it; the horizontal lines are the fully fine-tuned network and the one from random "
-        "weights. Look for the block where the curve leaves the upper line or reaches it. Overlapping bars do not "
-        "prove equality: the paired differences, with their p values, are in the table."
+        f"weights. Look for the block where the curve leaves the upper line or reaches it. {_PAIRED}"
     ),
     "cells:levels": (
         f"{_ACCURACY} Along x are the networks, or what differs between them; each start has its own marker. Look "
@@ -51,17 +51,17 @@ _GUIDES = {
     "fuse": (
         f"{_ACCURACY} Along x is the block up to which weights are pretrained, the others are as the record says. "
         "A steep rise says that this block's pretrained weights matter, given those before it; it does not say "
-        "that they would matter alone."
+        f"that they would matter alone. {_PAIRED}"
     ),
     "freeze": (
         f"{_ACCURACY} Along x is the last frozen block; the later ones and the head are trained. Where the curve "
         "stays on the upper line, training the frozen blocks brought nothing that shows. It does not say that "
-        "they stayed the same when they were trained."
+        f"they stayed the same when they were trained. {_PAIRED}"
     ),
     "cutoff": (
         f"{_ACCURACY} Along x is the last block that is kept; a new head follows it. Where the curve is flat, the "
         "later blocks bring little on these data. A cut network is also smaller, so this is not about depth "
-        "alone."
+        f"alone. {_PAIRED}"
     ),
     "pretrained_vs_random": (
         "The x axis is the epoch, the y axis the share of held-out clips that are named right. Look at the gap at "

@@ -1,7 +1,7 @@
 """A section of the page: all that is shown of one record."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tlprobe.errors import CheckpointError, DataError, TlprobeError
@@ -96,9 +96,12 @@ def _add_content(section: Section, source: Source, room: Room) -> None:
             text = f"The worst classes of {run}, by clips named right, are {joined(worst)}."
             section.said.append(Sentence("scores", text, rank=2))
     if record.rows:
-        section.tables.append(_own_table(section, record))
+        _add_own_table(section, record)
     if isinstance(single := record.params.get("single"), list):
-        section.tables.append(rows_table([row for row in single if isinstance(row, dict)], caption="The members"))
+        members = [row for row in single if isinstance(row, dict)]
+        _add_table(
+            section, lambda: rows_table(members, caption="The members"), otherwise="There is no table of members"
+        )
     section.facts = facts_of(record)
 
 
@@ -118,7 +121,7 @@ def section_of_runs(sources: Sequence[Source], room: Room) -> Section:
     if there:
         section.guide = guide_of(drawn)
         _add_picture(section, drawn, "Held-out accuracy by epoch of all runs", room)
-    section.tables.append(rows_table(rows, caption="One row a run"))
+    _add_table(section, lambda: rows_table(rows, caption="One row a run"), otherwise="There is no table of the runs")
     return section
 
 
@@ -149,13 +152,21 @@ def _confusion(section: Section, source: Source) -> Confusion | None:
         return None
 
 
-def _own_table(section: Section, record: Record) -> PageTable:
+def _add_own_table(section: Section, record: Record) -> None:
     caption = "The run's result" if record.probe == "fit" else "The rows of the record"
+    whole, bare = (lambda: record_table(record, caption=caption)), (lambda: rows_table(record.rows, caption=caption))
+    if not _add_table(section, whole, otherwise="The table is of the bare rows"):
+        _add_table(section, bare, otherwise="There is no table of the rows")
+
+
+def _add_table(section: Section, make: Callable[[], PageTable], *, otherwise: str) -> bool:
+    """Add a table and return True, or a note that says what there is `otherwise`, and why."""
     try:
-        return record_table(record, caption=caption)
+        section.tables.append(make())
     except _FOREIGN as error:
-        section.notes.append(f"The table is of the bare rows: {type(error).__name__}: {plain(error)}.")
-        return rows_table(record.rows, caption=caption)
+        section.notes.append(f"{otherwise}: {type(error).__name__}: {plain(error, limit=200)}.")
+        return False
+    return True
 
 
 def _add_sounds(section: Section, source: Source, room: Room) -> None:

@@ -132,7 +132,7 @@ def _remarks(remarks: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> list[
             found.setdefault(part.rstrip("."), []).append(row)
     notes = []
     for part, about in list(found.items())[:_MOST_REMARKS]:
-        blocks = joined(dict.fromkeys(row["block"] for row in about if row.get("block") is not None))
+        blocks = joined(dict.fromkeys(plain(row["block"]) for row in about if row.get("block") is not None))
         notes.append(f"Noted in {count(len(about), 'row')}{f', of {blocks}' if blocks else ''}: {part}.")
     if len(found) > _MOST_REMARKS:
         notes.append(f"{count(len(found) - _MOST_REMARKS, 'further remark')}: see record.csv.")

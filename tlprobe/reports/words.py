@@ -32,7 +32,10 @@ _ALPHA = 0.05
 
 
 def cleaned(record: Record) -> Record:
-    """Return a record whose texts, names of columns included, are `plain`: nothing of it breaks a page or a figure."""
+    """Return a record whose texts, names of columns included, are `plain`: nothing of it breaks a page or a figure.
+
+    A number that is not finite is None, as in a record that tlprobe wrote.
+    """
     return Record(
         probe=plain(record.probe),
         params=_clean(record.params),
@@ -51,7 +54,7 @@ def _clean(value: Any) -> Any:
         return [_clean(item) for item in value]
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > _GREATEST:
         return plain(f"{value:.3e}" if abs(value) < 10**300 else "a number of more than 300 digits")
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tlprobe.errors import ParameterError
-from tlprobe.numerics.intervals import accuracy_intervals
+from tlprobe.numerics.intervals import INTERVALS, accuracy_intervals
 from tlprobe.numerics.resampling import holm, paired_difference
 from tlprobe.numerics.variance import LEAST_FOR_T, spread, t_interval, variance_components
 from tlprobe.records import Record, provenance
@@ -127,6 +127,7 @@ def cells(plan: Plan, *, trials: Path) -> Record:
     if len({cell.view.features for cell in table}) > 1:
         del image["features"]
     params = {
+        **INTERVALS,
         "rules": list(RULES),
         "n_trials": len(plan.trials),
         "folds": sorted({trial.config.fold for trial in plan.trials}),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tlprobe.errors import ParameterError
+from tlprobe.numerics.intervals import shared_intervals
 from tlprobe.records import Record, provenance
 from tlprobe.train.run import Run
 
@@ -57,5 +58,9 @@ def pretrained_vs_random(runs: Sequence[Run]) -> Record:
             accuracies = [epoch["held_out_accuracy"] for epoch in result.params["history"]]
             curves.append({"run": run.name, "treatment": row["treatment"], "held_out_accuracy": accuracies})
     first = runs[0]
-    params = {"recipe": first.config.recipe.model_dump(mode="json"), "curves": curves}
+    params = {
+        "recipe": first.config.recipe.model_dump(mode="json"),
+        "curves": curves,
+        **shared_intervals(run.record.params for run in runs),
+    }
     return Record("pretrained_vs_random", params, rows, provenance(data=first.source.describe()))

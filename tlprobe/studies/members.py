@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tlprobe.numerics.intervals import accuracy_interval
+from tlprobe.numerics.intervals import accuracy_interval, shared_intervals
 from tlprobe.probes.ensemble import ensemble
 from tlprobe.probes.evaluate import predictions_of
 from tlprobe.records import Record
@@ -46,6 +46,7 @@ def together(records: Mapping[Key, Record]) -> Record:
         "fold": first.params["fold"] if len({fold for _, fold in records}) == 1 else None,
         "single": [single for record in records.values() for single in record.params["single"]],
         "no_soup": [record.params["no_soup"] for record in records.values() if record.params["no_soup"]],
+        **shared_intervals(record.params for record in records.values()),
     }
     return Record("ensemble", params, rows, first.provenance)
 

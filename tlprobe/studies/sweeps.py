@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tlprobe.backbones.partition import Partition
+from tlprobe.numerics.intervals import shared_intervals
 from tlprobe.probes.fuse import Rest
 from tlprobe.probes.selection import Shape
 from tlprobe.records import Record, provenance
@@ -250,6 +251,7 @@ def _sweep(
         "seed": config.seed,
         "recipe": config.recipe.model_dump(mode="json"),
         "image": config.image.model_dump(mode="json"),
+        **shared_intervals(run.record.params for run in runs),
     }
     about = provenance(
         data=baseline.material.dataset.describe(),

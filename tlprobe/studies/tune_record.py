@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from tlprobe.numerics.intervals import shared_intervals
 from tlprobe.records import Record, provenance
 from tlprobe.studies.plan import Plan
 from tlprobe.studies.space import Range, Space
@@ -80,6 +81,7 @@ def search_record(study: optuna.Study, search: Search, plan: Plan) -> Record:
         "importance_evaluator": EVALUATOR,
         "importance_n": sum(row["state"] == "complete" for row in rows),
         "why_no_importance": why_none,
+        **({} if run is None else shared_intervals([run.record.params])),
     }
     data = None if run is None else run.source.describe()
     return Record("tune", params, rows, provenance(data=data, optuna=version("optuna")))

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from tlprobe.data.leaks import leaked_clips
 from tlprobe.manifest import entry_of
-from tlprobe.numerics.intervals import accuracy_interval
+from tlprobe.numerics.intervals import INTERVALS, accuracy_interval
 from tlprobe.records import Record, provenance
 from tlprobe.train.config import FitConfig
 from tlprobe.train.held_out import HELD_OUT, HeldOut
@@ -92,9 +92,8 @@ def finish(trainer: Trainer, keeper: Keeper, *, config: FitConfig, material: Mat
         stored_prefix=split.after,
         batch_norm="statistics of each process's part" if setting.processes.n > 1 else "statistics of the whole batch",
     )
-    record = Record(
-        probe="fit", params={**config.model_dump(mode="json"), "history": history}, rows=[row], provenance=about
-    )
+    params = {**config.model_dump(mode="json"), "history": history, **INTERVALS}
+    record = Record(probe="fit", params=params, rows=[row], provenance=about)
     result = record.files()
     keeper.files |= {name: entry_of(data) for name, data in result.items()}
     keeper.write(

@@ -4,11 +4,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from tlprobe.display import count, share
+from tlprobe.plots import cells as study_cells
+from tlprobe.plots import sweep as sweeps
 from tlprobe.plots.captions.phrases import listed, named, percent_of, spread
-from tlprobe.plots.captions.said import OVER_RECORDINGS, Row, Said, apart, basis_of, each_of, known
+from tlprobe.plots.captions.said import Row, Said, apart, basis_of, each_of, intervals_of, known
 from tlprobe.plots.pretrained_vs_random import FEW
 from tlprobe.plots.style import init_label, number, scope, values
-from tlprobe.plots.sweep import LEVELS, SHAPE_WORDS, X_LABELS
+from tlprobe.plots.sweep import LEVELS, SHAPE_WORDS, conditions, treated
 from tlprobe.records import Record
 
 __all__ = ["cells", "ensemble", "evaluation", "pairs", "search", "sweep", "training"]
@@ -31,10 +33,10 @@ def sweep(record: Record) -> Said:
             for row, accuracy in _at_each(own, "treatment")
         ),
     ]
-    what = _what({"sweep": record.probe, "shape": record.params.get("shape")})
-    has_bars = bool(values(rows, "ci_low").size)
+    what = _what({**record.params, "sweep": record.probe})
     basis = basis_of(rows, scope(points or rows))
-    return Said(f"Held-out accuracy, {what}", "; ".join(filter(None, said)), basis, OVER_RECORDINGS, has_bars)
+    numbers = "; ".join(filter(None, said))
+    return Said(f"Held-out accuracy, {what}", numbers, basis, intervals_of(record), sweeps.has_bars(record))
 
 
 def cells(record: Record) -> Said:
@@ -42,21 +44,25 @@ def cells(record: Record) -> Said:
     rows = [row for row in record.rows if known(row)]
     levels = [row for row in rows if row.get("block") is None]
     swept = [row for row in rows if row.get("block") is not None]
-    network = ["partition", "backbone", "start", "features", "data_split"]
-    points = apart(swept, ["sweep", *network, "shape", "rest"])
+    network = ["backbone", "start", "features", "data_split"]
+    rest = ["rest"] * any(conditions(row.get("rest"), None) for row in swept)  # else it is what each sweep always has
+    points = apart(_with_words(swept), [*network, "words", "partition", *rest])
     said = [
         listed(f"{label}{named([row['block']])} {percent_of(row)}" for label, own in points for row in own),
         listed(
-            f"{label}{LEVELS.get(str(row.get('sweep')), ('level',))[0]} {percent_of(row)}"
-            for label, own in apart(levels, network)
-            for row in own
+            dict.fromkeys(
+                f"{label}{row['words']} {percent_of(row)}"
+                for label, own in apart(_with_levels(levels), network)
+                for row in own
+            )
         ),
     ]
     what = dict.fromkeys(_what(row) for row in swept)
     shows = f"Held-out accuracy, {', '.join(what)}" if what else "Held-out accuracy of networks"
-    has_bars = bool(values(rows, "ci_low").size)
     basis = basis_of(rows, _of_study(record, rows))
-    return Said(shows, "; ".join(filter(None, said)), basis, OVER_RECORDINGS, has_bars)
+    numbers = "; ".join(filter(None, said))
+    intervals = intervals_of(record, always="bootstrap over source recordings")
+    return Said(shows, numbers, basis, intervals, study_cells.has_bars(record))
 
 
 def training(record: Record) -> Said:
@@ -65,7 +71,7 @@ def training(record: Record) -> Said:
     said = listed(f"after the last epoch {percent_of(row)} of the held-out clips are named right" for row in rows)
     shows = "Accuracy of training and held-out clips by epoch"
     has_bars = bool(values(rows, "ci_low").size)
-    return Said(shows, said, basis_of(rows, scope(rows)), OVER_RECORDINGS, has_bars=has_bars)
+    return Said(shows, said, basis_of(rows, scope(rows)), intervals_of(record), has_bars=has_bars)
 
 
 def pairs(record: Record) -> Said:
@@ -79,7 +85,7 @@ def pairs(record: Record) -> Said:
         parts.append(f"{init_label(str(init))} {said}")
     has_bars = few and bool(values(rows, "ci_low").size)
     shows = "Held-out accuracy by epoch, at the end"
-    return Said(shows, "; ".join(parts), basis_of(rows, scope(rows)), OVER_RECORDINGS, has_bars=has_bars)
+    return Said(shows, "; ".join(parts), basis_of(rows, scope(rows)), intervals_of(record), has_bars=has_bars)
 
 
 def evaluation(record: Record) -> Said:
@@ -96,7 +102,7 @@ def evaluation(record: Record) -> Said:
         return Said(shows, listed(parts), basis_of(there, count(len(there), "clip")))
     classes = count(int(confusion.shape[-1]), "class", "classes")
     shows = f"Clips of {classes} by true (rows) and predicted class (columns), shares of a row; accuracy"
-    return Said(shows, listed(map(percent_of, rows)), basis_of(rows, scope(rows)), OVER_RECORDINGS)
+    return Said(shows, listed(map(percent_of, rows)), basis_of(rows, scope(rows)), intervals_of(record))
 
 
 def ensemble(record: Record) -> Said:
@@ -114,7 +120,7 @@ def ensemble(record: Record) -> Said:
     about = scope([{"fold": record.params.get("fold"), **row} for row in rows])
     has_bars = bool(values(rows, "ci_low").size)
     shows = "Accuracy of several networks and of their ensemble"
-    return Said(shows, "; ".join(parts), basis_of(rows, about), OVER_RECORDINGS, has_bars=has_bars)
+    return Said(shows, "; ".join(parts), basis_of(rows, about), intervals_of(record), has_bars=has_bars)
 
 
 def search(record: Record) -> Said:
@@ -130,29 +136,52 @@ def search(record: Record) -> Said:
     fold = record.params.get("inner_fold")
     basis = [f"inner fold {fold}" if fold is not None else ""]
     basis.append(f"n = {n_inner:.0f} clips" if math.isfinite(n_inner) else "")
-    return Said(shows, listed(parts), listed(basis), OVER_RECORDINGS)
+    return Said(shows, listed(parts), listed(basis), intervals_of(record))
 
 
 def _at_each(rows: Sequence[Row], field: str) -> Iterable[tuple[Row, str]]:
     """Return the first row of each value of a field, with its accuracy, or that of several runs."""
     for value in each_of(rows, field):
-        own = {(row.get("fold"), row.get("seed"), row.get("accuracy")): row for row in rows if row.get(field) == value}
-        runs = list(own.values())
+        runs = sweeps.distinct(row for row in rows if row.get(field) == value)
         yield runs[0], percent_of(runs[0]) if len(runs) == 1 else spread([number(row["accuracy"]) for row in runs])
 
 
 def _what(row: Row) -> str:
     """Say what was done to the network: up to, from, alone in or in all but the blocks that follow."""
-    word = "after" if row.get("sweep") == "cutoff" else SHAPE_WORDS.get(str(row.get("shape")), "up to")
-    return f"{X_LABELS.get(str(row.get('sweep')), 'swept')} {word.removesuffix(':')}"
+    what = treated(row.get("sweep"), row.get("shape")).removesuffix(":")
+    return what + conditions(row.get("rest"), row.get("partition"))
+
+
+def _with_words(rows: Sequence[Row]) -> list[Row]:
+    """Add to cells of sweeps what was done to the network, as much of it as differs."""
+    several = len(each_of(rows, "sweep")) > 1
+    words = [treated(row.get("sweep"), row.get("shape")).removesuffix(":") for row in rows]
+    shapes = [SHAPE_WORDS.get(str(row.get("shape")), "").removesuffix(":") for row in rows]
+    return [{**row, "words": word} for row, word in zip(rows, words if several else shapes, strict=True)]
+
+
+def _with_levels(rows: Sequence[Row]) -> list[Row]:
+    """Add to levels what they are called; random weights stand for a start, so that none is put before them."""
+    starts = each_of([row for row in rows if study_cells.start_of(row) != "random"], "start")
+    random = {"words": "from random weights", "start": starts[0] if len(starts) == 1 else None}  # one needs no name
+    full = {"words": LEVELS["full"][0]}
+    return [{**row, **(random if study_cells.start_of(row) == "random" else full)} for row in rows]
 
 
 def _of_study(record: Record, rows: Sequence[Row]) -> str:
-    """Say how many clips, folds, epochs and seeds the cells of a study have."""
+    """Say how many clips, folds, epochs and seeds the cells of a study have, and what of it is planned alone."""
     params = record.params
     folds, seeds, recipe = params.get("folds") or [None], params.get("seeds") or [], params.get("recipe")
-    n = max(values(rows, "n"), default=None)
     epochs = recipe.get("epochs") if isinstance(recipe, Mapping) else None
-    text = scope([{"n": n, "fold": fold, "epochs": epochs} for fold in folds])
-    parts = [text.replace(" clips each", " clips in all"), count(len(seeds), "seed") if seeds else ""]
-    return ", ".join(filter(None, parts))
+    n_clips = set(values(rows, "n")) or {None}
+    n_seeds = count(len(seeds), "seed") if seeds else ""
+    n_lacking = sum(number(row.get("n_runs")) < number(row.get("n_planned")) for row in record.rows)
+    if not n_lacking:
+        about = scope([{"n": n, "fold": fold, "epochs": epochs} for fold in folds for n in n_clips])
+        clips = "clips a cell" if len(n_clips) > 1 else "clips in all"
+        return listed([about.replace("clips each", clips), n_seeds])
+    about = scope([{"n": n, "epochs": epochs} for n in n_clips]).replace("clips", "clips a cell")
+    planned = " and ".join(filter(None, [scope([{"fold": fold} for fold in folds]), n_seeds]))
+    lack = "lacks" if n_lacking == 1 else "lack"
+    missing = f"{n_lacking} of {count(len(record.rows), 'cell')} {lack} runs"
+    return listed([about, planned and f"{planned} planned", missing])

@@ -88,11 +88,11 @@ def _intervals(letters: Sequence[str], said: Sequence[Said]) -> Iterable[str]:
     where_of: dict[tuple[str, str], list[str]] = {}
     for letter, one in zip(letters, said, strict=True):
         held = [*["bars"] * one.has_bars, *["brackets"] * ("[" in one.numbers)]
-        if held and one.over:
-            where_of.setdefault((" and ".join(held), one.over), []).append(letter.strip())
-    for (what, over), where in where_of.items():
+        if held and one.intervals:
+            where_of.setdefault((" and ".join(held), one.intervals), []).append(letter.strip())
+    for (what, intervals), where in where_of.items():
         place = "" if len(where) == len(said) else f" in {', '.join(where)}"
-        yield f"{what.capitalize()}{place} hold 95 % intervals {over}."
+        yield f"{what.capitalize()}{place} hold {intervals}."
 
 
 def _data(record: Record) -> str:

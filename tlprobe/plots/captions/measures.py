@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 
 from tlprobe.display import count, share
 from tlprobe.plots.attribute_ways import way_text
-from tlprobe.plots.captions.phrases import estimate, listed, named, spread
-from tlprobe.plots.captions.said import Row, Said, apart, basis_of, each_of
+from tlprobe.plots.captions.phrases import estimate, listed, named, percent_of, spread
+from tlprobe.plots.captions.said import INTERVALS, Row, Said, apart, basis_of, each_of
 from tlprobe.plots.series import series_of
 from tlprobe.plots.similarity import measure_name, note, treatments
 from tlprobe.plots.style import number, scope, values
+from tlprobe.plots.transferability import SCORES
 from tlprobe.records import Record
 
 __all__ = ["data_set", "faithfulness", "maps", "scores", "similarity", "weights"]
@@ -44,7 +45,7 @@ def similarity(record: Record) -> Said:
         shows,
         "; ".join(parts),
         ", ".join(filter(None, [backbones, basis])),
-        "over clips",
+        f"{INTERVALS} over clips",
         has_bars=mode != "grid" and bool(values(rows, "ci_low").size),
     )
 
@@ -90,7 +91,7 @@ def faithfulness(record: Record) -> Said:
     fold, epochs = (record.params.get(name) for name in ("fold", "epochs"))
     about = scope([{"fold": fold, "epochs": epochs}])
     basis = basis_of([record.params], ", ".join(filter(None, [clips, about])))
-    return Said(shows, "; ".join(filter(None, parts)), basis, "over source recordings", has_bars=True)
+    return Said(shows, "; ".join(filter(None, parts)), basis, f"{INTERVALS} over source recordings", has_bars=True)
 
 
 def scores(record: Record) -> Said:
@@ -100,8 +101,13 @@ def scores(record: Record) -> Said:
     parts = []
     for score in each_of(rows, "score"):
         own = [row for row in rows if row.get("score") == score]
-        said = listed(f"{named([row['block']])} {estimate(row, fields)}" for row in own if estimate(row, fields))
-        parts.append(f"{named([score])}: {said}")
+        name, unit = SCORES.get(str(score), (named([score]), ""))
+        if unit == "%":
+            said = listed(f"{named([row['block']])} {percent_of(row, fields=fields)}" for row in own)
+        else:
+            said = listed(f"{named([row['block']])} {estimate(row, fields)}" for row in own if estimate(row, fields))
+            name = f"{name} ({unit or 'no unit'})" if score in SCORES else name
+        parts.append(f"{name}: {said or 'no values'}")
         for row in record.rows:
             is_own = row.get("kind") == "correlation" and row.get("score") == score and row.get("measure") == "kendall"
             if is_own and (found := estimate(row, fields)):
@@ -113,7 +119,9 @@ def scores(record: Record) -> Said:
     about.append(f"the linear probe on n = {held_out.max():.0f} held-out clips" if held_out.size else "")
     shows = "Scores of blocks before any fine-tuning (dashed: labels permuted), and the accuracies after it"
     basis = basis_of([record.params], ", ".join(filter(None, about)))
-    return Said(shows, "; ".join(parts), basis, "over source recordings", has_bars=bool(rows))
+    trained = [row for row in record.rows if row.get("kind") == "treatment"]
+    has_bars = bool(values([*rows, *trained], "low").size)
+    return Said(shows, "; ".join(parts), basis, f"{INTERVALS} over source recordings", has_bars=has_bars)
 
 
 def maps(record: Record) -> Said:

@@ -12,6 +12,14 @@ from tlprobe.reports.words import count, joined, percent_of, plain, points, shar
 
 __all__ = ["ensemble", "evaluation", "training", "trainings", "tuning"]
 
+# Where the single ones' mean lies beside the ensemble's interval -> what of the ensemble can be said.
+_VERDICTS = {
+    -1: "above what its interval allows for.",
+    0: "within its interval, no difference could be shown.",
+    1: "below what its interval allows for.",
+    None: "there is no interval, so whether they differ cannot be told.",
+}
+
 
 def training(record: Record) -> list[Sentence]:
     """Say the score of a run, and what its best epoch would claim."""
@@ -66,28 +74,37 @@ def ensemble(record: Record) -> list[Sentence]:
         return []
     said = []
     single, together = ([number(row.get(name)) for row in rows] for name in ("single_mean", "accuracy"))
-    n_above = sum(number(row.get("ci_low")) > value for row, value in zip(rows, single, strict=True))
+    sides = [_side(value, row) for value, row in zip(single, rows, strict=True)]
     members = joined(sorted({str(row.get("members")) for row in rows}))
     if len(rows) == 1:
         text = (
             f"{members} networks together name {percent_of(rows[0])} right, one of them {share(single[0])} on average: "
         )
-        text += (
-            "above what its interval allows for." if n_above else "within its interval, no difference could be shown."
-        )
+        text += _VERDICTS[sides[0]]
     else:
         text = f"{members} networks together name {share(sum(together) / len(rows))} right, one of them "
-        text += f"{share(sum(single) / len(rows))} on average, over {_members(rows)}; in {n_above} of them "
+        text += f"{share(sum(single) / len(rows))} on average, over {_members(rows)}; "
+        if n_none := sides.count(None):
+            text += f"{n_none} of them {'has' if n_none == 1 else 'have'} no interval; "
+        text += f"in {sides.count(-1)} of {'the others' if n_none else 'them'} "
         text += "the ensemble's interval lies above the mean of the single ones."
     said.append(Sentence("scores", text))
     soups = [(number(row.get("soup_accuracy")), row) for row in rows]
     soups = [(value, row) for value, row in soups if math.isfinite(value)]
     if soups:
-        n_lost = sum(value < number(row.get("ci_low")) for value, row in soups)
-        mean = share(statistics.fmean(value for value, _ in soups))
-        text = f"One network with their mean weights names {mean} right, below the "
-        said.append(Sentence("scores", f"{text}ensemble's interval in {n_lost} of {len(soups)}."))
+        known = [side for value, row in soups if (side := _side(value, row)) is not None]
+        text = f"One network with their mean weights names {share(statistics.fmean(value for value, _ in soups))} right"
+        text += f", below the ensemble's interval in {known.count(-1)} of {len(known)}" if known else ""
+        said.append(Sentence("scores", f"{text}."))
     return said
+
+
+def _side(value: float, row: Mapping[str, object]) -> int | None:
+    """Return where a value lies beside the interval of a row's accuracy: -1 below, 1 above, 0 in it; None without."""
+    low, high = number(row.get("ci_low")), number(row.get("ci_high"))
+    if not math.isfinite(low + high):
+        return None
+    return -1 if value < low else int(value > high)
 
 
 def _members(rows: Sequence[Mapping[str, object]]) -> str:

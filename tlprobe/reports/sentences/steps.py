@@ -1,4 +1,4 @@
-"""Which blocks carry pretraining, what freezing costs, what a cut keeps: the sweeps of a ``cells`` record.
+"""Which blocks carry pretraining, what freezing costs, what a cut keeps: the sweeps of ``cells`` records, or one alone.
 
 Each point has its difference to the fully fine-tuned network on the same clips. In every family the points are
 walked from the one nearest to that network to the farthest.
@@ -130,6 +130,8 @@ def _largest_step(points: Sequence[Row], about: str) -> list[Sentence]:
     """Say with which block the accuracy rises most, and which point lies below the random start."""
     forward = points[0].get("shape") == "prefix"
     order = list(points) if forward else list(points)[::-1]
+    if len(order) < 2:
+        return []
     walk = f"Pretrained block by block from the {'first to the last' if forward else 'last to the first'}"
     steps = [
         (number(after.get("accuracy")) - number(before.get("accuracy")), before, after)
@@ -170,6 +172,11 @@ def _frozen(points: Sequence[Row], about: str) -> list[Sentence]:
             else f"costs nothing that could be shown, {effect.signed()}."
         )
         said.append(Sentence("freezing", text))
+        helped = [row for row in free[:-1] if effect_of(row).sign > effect.sign]
+        if helped:
+            best = max(helped, key=lambda row: effect_of(row).estimate)
+            text = f"Freezing the blocks {_place(best)} helps {about} by {effect_of(best).size()}."
+            said.append(Sentence("freezing", text))
     costly = [row for row in order[len(free) :] if effect_of(row).sign < 0]
     for row in costly if len(costly) < 3 else (costly[0], costly[-1]):
         text = f"Freezing the blocks {_place(row)} costs {about} {effect_of(row).size()}."
@@ -178,15 +185,16 @@ def _frozen(points: Sequence[Row], about: str) -> list[Sentence]:
 
 
 def _missed(points: Sequence[Row], about: str, *, phrase: str, topic: Topic) -> list[Sentence]:
-    """Say which block, one at a time, costs most, and for which no difference is shown; `phrase` holds the block."""
+    """Say with which block, one at a time, most is lost or gained, and with which none is shown; `phrase` holds it."""
     known = [row for row in points if row.get("block") != "none" and effect_of(row).is_known]
-    shown = [row for row in known if effect_of(row).sign < 0]
     silent = [row.get("block") for row in known if effect_of(row).sign == 0]
     said = []
-    if shown:
-        worst = min(shown, key=lambda row: effect_of(row).estimate)
-        text = f"One block at a time, {about} loses most {phrase.format(plain(worst.get('block')))}: "
-        said.append(Sentence(topic, f"{text}{effect_of(worst).size()}."))
+    for sign, verb in ((-1, "loses"), (1, "gains")):
+        shown = [row for row in known if effect_of(row).sign == sign]
+        if shown:
+            most = max(shown, key=lambda row: abs(effect_of(row).estimate))
+            text = f"One block at a time, {about} {verb} most {phrase.format(plain(most.get('block')))}: "
+            said.append(Sentence(topic, f"{text}{effect_of(most).size()}."))
     if silent:
         without = phrase.format(joined(silent, last="or"))
         text = f"One block at a time, no difference of {about} could be shown {without}."

@@ -1,16 +1,20 @@
 """What one sweep says: records of ``tlprobe fuse``, ``freeze`` and ``cutoff``, and pairs of trainings.
 
-Such a record has accuracies with intervals, but no test between two of them: what is told is whether the intervals
-lie apart. That is stricter than a paired test on the same clips, which a study's cells have.
+A sweep's record has, as a study's cells do, each point's difference to the fully fine-tuned network on the same clips:
+the sentences on cells tell both. A record without these columns has accuracies with intervals alone, and then what is
+told is whether they lie apart. That is stricter: a paired test can show a difference where intervals overlap.
 """
 
+import dataclasses
 import math
 import statistics
+from collections.abc import Callable, Sequence
 
 from tlprobe.plots.style import number
 from tlprobe.records import Record
+from tlprobe.reports.sentences import levels, steps
 from tlprobe.reports.sentences.sentence import Row, Sentence, Topic, after_epochs, data_name, named_start
-from tlprobe.reports.words import count, percent_of, plain, points
+from tlprobe.reports.words import count, effect_of, percent_of, plain, points
 
 __all__ = ["pairs", "sweep"]
 
@@ -19,26 +23,57 @@ _PHRASES: dict[str, tuple[Topic, str]] = {
     "freeze": ("freezing", "With some blocks frozen"),
     "cutoff": ("cutting", "Cut after a block"),
 }
+_STEPS: dict[str, Callable[[Record], list[Sentence]]] = {
+    "fuse": steps.fuse,
+    "freeze": steps.freeze,
+    "cutoff": steps.cutoff,
+}
 _PLACES = {"prefix": "up to {}", "suffix": "from {} on", "single": "{} alone", "except": "all but {}"}
 
 
 def sweep(record: Record) -> list[Sentence]:
-    """Say each point's accuracy against the fully fine-tuned network's, nearest ones with and without a difference."""
+    """Say how the fully fine-tuned network compares with the random one, and each point of the sweep with it."""
     full, random = (_one(record, treatment=name) for name in ("full", "random"))
-    topic, phrase = _PHRASES[record.probe]
+    swept = [row for row in record.rows if row.get("block") is not None and _has_accuracy(row)]
+    cells = _as_cells(record, full, random, swept)
     said = []
     if full and random:
-        text = f"On {data_name(record)}, {plain(full.get('backbone'))} from {named_start(full.get('init'))} names "
-        text += f"{percent_of(full)} of the held-out clips right, from random weights {percent_of(random)}: "
-        text += _beside(full, random)
-        said.append(Sentence("pretraining", f"{text}."))
-    points_there = [row for row in record.rows if row.get("treatment") == record.probe and _has_accuracy(row)]
-    if full is None or len({row.get("block") for row in points_there}) < len(points_there):
+        said += levels.gain(cells) if effect_of(random).is_known else _gain_by_intervals(full, random, record)
+    if full is None or len({str(row.get("block")) for row in swept}) < len(swept):
         return said  # several folds or seeds: their points have no common interval here
+    if any(effect_of(row).is_known for row in swept):
+        return said + _STEPS[record.probe](cells)
+    return said + _points_by_intervals([row for row in swept if row.get("treatment") == record.probe], full, record)
+
+
+def _as_cells(record: Record, full: Row | None, random: Row | None, swept: Sequence[Row]) -> Record:
+    """Return a sweep in the columns of a study's cells, its levels beside its points."""
+    start = (full or {}).get("init")
+    rows = [{**row, "sweep": record.probe, "start": start} for row in swept]
+    for name, level in (("full", full), ("random", random)):
+        if level is not None:
+            # A level is compared once, whatever is swept: its p is the unadjusted one, the same beside every sweep.
+            rows.append({**level, "sweep": name, "start": start, "block": None, "shape": None, "p_holm": None})
+    return dataclasses.replace(record, rows=rows)
+
+
+def _gain_by_intervals(full: Row, random: Row, record: Record) -> list[Sentence]:
+    text = f"On {data_name(record)}, {plain(full.get('backbone'))} from {named_start(full.get('init'))} names "
+    text += f"{percent_of(full)} of the held-out clips right, from random weights {percent_of(random)}: "
+    return [Sentence("pretraining", f"{text}{_beside(full, random)}.")]
+
+
+def _points_by_intervals(swept: Sequence[Row], full: Row, record: Record) -> list[Sentence]:
+    """Say which points' intervals lie apart from the whole network's, and which ones' do not."""
+    topic, phrase = _PHRASES[record.probe]
     place = "after {}" if record.probe == "cutoff" else _PLACES.get(str(record.params.get("shape")), "up to {}")
-    verdicts = (("is different, the intervals lie apart", _apart), ("has no difference that could be shown", _overlap))
+    verdicts = (
+        ("is different, the intervals lie apart", _apart),
+        ("has no difference that could be shown, the intervals overlap", _overlap),
+    )
+    said = []
     for verdict, test in verdicts:
-        rows = [row for row in points_there if test(row, full)]
+        rows = [row for row in swept if test(row, full)]
         if rows:
             listed = "; ".join(f"{place.format(plain(row.get('block')))} {percent_of(row)}" for row in rows)
             text = f"{phrase}, the network {verdict}, against the whole one's {percent_of(full)}: {listed}."
@@ -48,9 +83,9 @@ def sweep(record: Record) -> list[Sentence]:
 
 def pairs(record: Record) -> list[Sentence]:
     """Say in how many pairs of trainings the pretrained one is ahead, of a ``pretrained_vs_random`` record."""
-    found: dict[tuple[object, ...], dict[str, float]] = {}
+    found: dict[tuple[str, ...], dict[str, float]] = {}
     for row in record.rows:
-        key = tuple(row.get(name) for name in ("backbone", "fold", "seed"))
+        key = tuple(str(row.get(name)) for name in ("backbone", "fold", "seed"))
         found.setdefault(key, {})[str(row.get("treatment"))] = number(row.get("accuracy"))
     gains = [pair["full"] - pair["random"] for pair in found.values() if pair.keys() >= {"full", "random"}]
     gains = [value for value in gains if math.isfinite(value)]
@@ -67,7 +102,7 @@ def pairs(record: Record) -> list[Sentence]:
 def _one(record: Record, **wanted: object) -> Row | None:
     """Return the one row with an accuracy that has these values; None of several different ones."""
     rows = [row for row in record.rows if all(row.get(n) == v for n, v in wanted.items()) and _has_accuracy(row)]
-    same = {tuple(row.get(name) for name in ("backbone", "fold", "seed", "accuracy")) for row in rows}
+    same = {tuple(str(row.get(name)) for name in ("backbone", "fold", "seed", "accuracy")) for row in rows}
     return rows[0] if len(same) == 1 else None
 
 

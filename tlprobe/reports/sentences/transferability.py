@@ -67,7 +67,11 @@ def source_classes(record: Record) -> list[Sentence]:
 
 
 def foretold(record: Record) -> list[Sentence]:
-    """Say whether training ranks the blocks as their scores do, and whether their mere order does it as well."""
+    """Say whether training ranks the blocks as their scores do, beside how their mere order does.
+
+    The order's correlation rests on the same accuracies, so a score's interval says nothing of which of the two is the
+    better: both numbers are told, and no verdict.
+    """
     rows = rows_of(record, kind="correlation", measure="kendall")
     said = []
     for key in dict.fromkeys((str(row.get("against")), str(row.get("sweep"))) for row in rows):
@@ -83,10 +87,7 @@ def foretold(record: Record) -> list[Sentence]:
         text = f"{_direction(known)} {what}: Kendall's \N{GREEK SMALL LETTER TAU} is {listed}"
         order = number(known[0].get("null"))
         if math.isfinite(order):
-            better = [_name(row) for row in known if number(row.get("low")) > order + _EQUAL]
-            text += f". The mere order of the blocks has {order:+.2f}, and "
-            text += f"{joined(better)} {'does' if len(better) == 1 else 'do'}" if better else "no score is shown to do"
-            text += " better"
+            text += f". The mere order of the blocks has {order:+.2f}; whether a score does better was not tested"
         said.append(Sentence("foretold", f"{text}."))
         said += _few(n)
     return said
@@ -99,12 +100,27 @@ def _probes(record: Record) -> list[Row]:
 
 
 def _direction(rows: Sequence[Row]) -> str:
-    """Say on which side of 0 all the correlations with their intervals lie."""
-    if all(number(row.get("low")) > 0 for row in rows):
-        return "Blocks that score higher also reach more"
-    if all(number(row.get("high")) < 0 for row in rows):
-        return "Blocks that score higher reach less"
-    return "The scores do not agree on which blocks reach more"
+    """Say on which side of 0 the correlations lie with their intervals, and of which it is not told."""
+    sides: dict[int | None, list[str]] = {}
+    for row in rows:
+        sides.setdefault(_side(row), []).append(_name(row))
+    if sides.keys() >= {1, -1}:
+        return "The scores do not agree on which blocks reach more"
+    shown = 1 if 1 in sides else -1 if -1 in sides else 0
+    if not shown:
+        why = "could not be shown" if 0 in sides else "cannot be told without an interval"
+        return f"Whether blocks that score higher reach more {why}"
+    text = f"Blocks that score higher {'also reach more' if shown > 0 else 'reach less'}"
+    others = [name for side, names in sides.items() if side != shown for name in names]
+    return f"By {joined(sides[shown])}, though not shown by {joined(others)}, {text.lower()}" if others else text
+
+
+def _side(row: Row) -> int | None:
+    """Return 1 or -1 where the interval lies above or below 0, 0 where it holds or touches 0, None without one."""
+    low, high = number(row.get("low")), number(row.get("high"))
+    if not math.isfinite(low + high):
+        return None
+    return 1 if low > _EQUAL else -1 if high < -_EQUAL else 0
 
 
 def _few(n: int) -> list[Sentence]:
@@ -121,8 +137,8 @@ def _few(n: int) -> list[Sentence]:
 
 def _tau(row: Row) -> str:
     low, high = number(row.get("low")), number(row.get("high"))
-    ends = f" [{low:+.2f} to {high:+.2f}]" if math.isfinite(low + high) else ""
-    return f"{number(row.get('value')):+.2f}{ends}"
+    ends = f"[{low:+.2f} to {high:+.2f}]" if math.isfinite(low + high) else "(no interval)"
+    return f"{number(row.get('value')):+.2f} {ends}"
 
 
 def _name(row: Row) -> str:
