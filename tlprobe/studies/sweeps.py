@@ -239,6 +239,8 @@ def _sweep(
         if canonical(point, block_names=baseline.block_names) == whole
     )
     add_differences(rows, runs, full=full)
+    for row in rows:
+        row["run"] = row.pop("run")  # last: it is long, and says least
     config = baseline.config
     params = {
         "treatment": treatment,
