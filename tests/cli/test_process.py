@@ -93,7 +93,7 @@ def test_signals_have_their_codes(fails, cli, monkeypatch, tiny_data, number, ex
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job it would be ignored
     try:
         monkeypatch.setattr("tlprobe.train.fit.fit", interrupted)
-        fails(expected, ["fit", "--data", tiny_data, "-q"], "interrupted; what is finished is kept")
+        fails(expected, ["fit", "--data", tiny_data, "-q"], "interrupted; trainings that are finished are kept")
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         _, _, err = cli("fit", "--data", tiny_data, "-q", "--debug")
         assert err.startswith("Traceback")

@@ -7,6 +7,7 @@ import pytest
     ("arguments", "text"),
     [
         (["atribute"], "no verb 'atribute'; did you mean attribute? (see `tlprobe --help`)"),
+        (["fti"], "no verb 'fti'; did you mean fit? (see `tlprobe --help`)"),
         (["Fit"], "no verb 'Fit'; did you mean fit? (see `tlprobe --help`)"),
         (["data", "fetc"], "no verb 'fetc' of tlprobe data; did you mean fetch? (see `tlprobe data --help`)"),
         (

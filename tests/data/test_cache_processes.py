@@ -121,7 +121,7 @@ def test_an_interrupt_ends_the_workers(half_second, dataset, tmp_path, as_proces
         raise KeyboardInterrupt
 
     monkeypatch.setattr(render._Process, "__init__", noted)
-    monkeypatch.setattr(cache, "tqdm", lambda rendered, **_: map(interrupted, rendered))
+    monkeypatch.setattr(cache, "progress_bar", lambda rendered, **_: map(interrupted, rendered))
     with pytest.raises(KeyboardInterrupt) as caught:
         load_images(dataset, half_second, jobs=3)
     assert caught.tb is not None  # it holds on to all that was going on

@@ -203,7 +203,8 @@ def test_leaks_between_own_folds_are_refused_with_the_list(dataset_of, caplog):
         check_leaks(dataset, 2, fingerprints=prints)
     assert str(error.value) == (
         "own: 1 of the 2 clips held out in fold 2 leak from the training part: near copies, 2 clips, such as "
-        "'a.wav' (fold 1), 'b.ogg' (fold 2); give a column of groups, remove copies, or pass --allow-leaks"
+        "'a.wav' (fold 1), 'b.ogg' (fold 2); put them into one fold "
+        "(a column of groups, or --folds-file), remove copies, or pass --allow-leaks"
     )
     assert not caplog.records
     wanted = ["own: 1 of the 2 clips held out in fold 2 leak from the training part (leaks by kind: 1 near)"]
@@ -217,7 +218,7 @@ def test_leaks_between_own_folds_are_refused_with_the_list(dataset_of, caplog):
 
 def test_long_lists_and_names_stay_one_short_line():
     dataset = table([(fold, f"{name}\n" * 5000) for name in "abcde" for fold in (1, 2)])
-    with pytest.raises(DataError, match=r"own: 5 of the 5 clips .*; and 2 more; give a column") as error:
+    with pytest.raises(DataError, match=r"own: 5 of the 5 clips .*; and 2 more; put them into one fold") as error:
         check_leaks(dataset, 1)
     assert len(str(error.value)) < 800
     assert "\n" not in str(error.value)

@@ -24,6 +24,14 @@ def test_labels_legends_and_named_ticks_are_renamed(fake):
     assert len(after) == len(before)
 
 
+def test_where_a_figure_breaks_a_line_is_no_matter(fake):
+    label = "similarity to init (SVCCA)"
+    record = fake.svcca()
+    broken = next(text for text in said(render([record])) if text.startswith("similarity") and "\n" in text)
+    assert " ".join(broken.split()) == label
+    assert "likeness" in said(render([record], labels={label: "likeness"}))
+
+
 def test_a_text_that_is_not_there_is_told_with_those_that_are(fake):
     with pytest.raises(ParameterError, match=r"label 'blokc1' is no text of this figure; choose from .*'block1'"):
         render([fake.sweep("freeze")], labels={"blokc1": "x"})

@@ -26,7 +26,7 @@ def test_what_does_not_add_up_is_told_and_marked(explained, explain, caplog):
     assert row["gap"] > 0.01
     assert not row["reached"]
     missed = f"{100 * row['gap']:.2g} %"
-    said = f"{row['clip']}: from silence the attributions miss their sum by {missed} at best, with 1 steps"
+    said = f"{row['clip']}: from silence the attributions miss their sum by {missed}, with 1 steps"
     assert said in [entry.message for entry in caplog.records]
     caplog.clear()
     (row,) = explain(explained.Smooth(), n_clips=1).rows  # as many steps as it takes

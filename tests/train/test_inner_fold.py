@@ -77,3 +77,12 @@ def test_after_the_last_fold_comes_the_first(tiny_run):
     dataset = tiny_run.source.open()
     assert dataset.inner_fold(dataset.folds[-1], wanted=True) == dataset.folds[0]
     assert dataset.inner_fold(dataset.folds[0], wanted=True) == dataset.folds[1]
+
+
+def test_the_epochs_are_told_by_the_fold_that_chooses(tiny_options, tmp_path, caplog):
+    with caplog.at_level("INFO", "tlprobe"):
+        run = fit(dataclasses.replace(tiny_options, inner_fold=True), out=tmp_path / "run", device="cpu")
+    lines = [message for message in caplog.messages if message.startswith("epoch ")]
+    for line, row in zip(lines, run.record.params["history"], strict=True):
+        assert f"inner-fold accuracy {100 * row['inner_accuracy']:.1f} %, " in line
+        assert "held-out" not in line

@@ -169,7 +169,7 @@ def _guarded(call: Callable[[list[str]], object], arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-_INTERRUPTED = "interrupted; what is finished is kept, and the same command goes on from there"
+_INTERRUPTED = "interrupted; trainings that are finished are kept, and the same command finds them"
 
 
 def _classify(error: Exception, arguments: list[str]) -> tuple[int, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-data_app = typer.Typer(help="Look after data sets: what is in them, whether they are whole, and their images.")
+data_app = typer.Typer(help="Look after data sets: what is in them, their images.")
 app.add_typer(data_app, name="data")
 
 _N_COPIES = 20  # sets of copies that are printed
@@ -26,7 +26,7 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Processes at a time. [def
 
 @data_app.command(name="list")
 def list_known(*, debug: Debug = False) -> None:
-    """List the data sets that are known, how they look, and how to get them."""
+    """List the data sets that are known, and how to get them."""
     from tlprobe.data.known import KNOWN
 
     for known in KNOWN.values():
@@ -47,7 +47,7 @@ def fetch(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Download a data set, or unpack an archive put into --to; goes on where it stopped."""
+    """Download a data set, or unpack an archive put into --to."""
     progress = begin(quiet=quiet)
     from tlprobe.data.fetch import fetch
 
@@ -67,7 +67,7 @@ def info(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Say what is in a data set: counts, lengths, rates, balance, oddities; draw each class."""
+    """Say what is in a data set, and draw each class."""
     progress = begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.data.info import data_info
@@ -103,7 +103,7 @@ def verify(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Decode every recording to its end, in child processes, and tell which cannot be used."""
+    """Decode every recording, and tell which cannot be used."""
     progress = begin(quiet=quiet)
     from tlprobe.data.open import open_dataset
     from tlprobe.data.verify import verify
@@ -136,7 +136,7 @@ def prepare(
     given: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """Compute the image of every clip, so that trainings find it in the cache."""
+    """Compute the image of every clip beforehand."""
     progress = begin(quiet=quiet)
     from tlprobe.data.cache import load_images
     from tlprobe.data.facts import forget

@@ -20,7 +20,7 @@ def doctor(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Show versions, device, threads, memory, disk, and how fast networks train here."""
+    """Show versions, device, and how fast networks train."""
     from tlprobe.backbones.registry import family_of
     from tlprobe.train.device import resolve_device
     from tlprobe.train.doctor import describe_machine

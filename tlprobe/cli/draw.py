@@ -41,7 +41,7 @@ def figure(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw records again, several as the panels of one figure."""
+    """Draw records again, several as panels of one figure."""
     from tlprobe.plots.captions.latex_figure import latex_figure
     from tlprobe.plots.figure import inches, render, save_figure, spans_columns
 

@@ -98,7 +98,7 @@ def attribute(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Show what in a spectrogram an answer rests on: Integrated Gradients (Figure 3)."""
+    """Show what an answer rests on: attributions (Figure 3)."""
     clip = [*clip, *more]
     asked: dict[str, Any] = {"n_clips": n_clips, "rule": choose, "target": target, "baseline": baseline, "seed": seed}
     asked |= {"tolerance": tolerance, "n_steps": n_steps, "memory_gb": memory, "above_hz": above_hz}
@@ -164,7 +164,7 @@ def faithfulness(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Ask whether attributions are any good: against energy, edges, chance, random weights."""
+    """Ask whether attributions are any good."""
     asked: dict[str, Any] = {"n_clips": n_clips, "rule": choose, "n_steps": n_steps, "checks": checks, "seed": seed}
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])

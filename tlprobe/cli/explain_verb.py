@@ -38,7 +38,7 @@ def explain(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Explain a verb: its question, definition, how to read its figure, pitfalls, references."""
+    """Explain a verb: definition, figure, pitfalls, references."""
     commands = getattr(context.find_root().command, "commands", {})
     verbs = [name for name, command in commands.items() if not command.hidden]
     if verb is None:

@@ -20,7 +20,7 @@ def export(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a run's network for torchvision, timm or ONNX, with how to use it."""
+    """Write a run's network for torchvision, timm or ONNX."""
     from tlprobe.errors import ParameterError
     from tlprobe.train.export import export as call
 

@@ -40,7 +40,7 @@ def ensemble(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Average the soft-max outputs of several runs (Table II), and their weights beside it."""
+    """Average the outputs, and the weights, of several runs."""
     ckpt = [*ckpt, *more]
     progress = begin(quiet=quiet)
 
@@ -68,7 +68,7 @@ def evaluate(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Score a network on its held-out fold or on another data set, or let it name recordings."""
+    """Score a network, or let it name recordings."""
     clip = [*clip, *more]
     progress = begin(quiet=quiet)
     options = to_file_options(given, ckpt=[ckpt])

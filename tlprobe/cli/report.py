@@ -26,7 +26,7 @@ def report(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Report records as one HTML page: what they say in words, figures, tables, sounds."""
+    """Report records as one HTML page to send."""
     begin(quiet=quiet)
     from tlprobe.reports.report import report as call
 

@@ -24,7 +24,7 @@ def runs(
     sort: Annotated[str, typer.Option(help="path or accuracy (the highest first).")] = "path",
     debug: Debug = False,
 ) -> None:
-    """List runs below a folder: what they are, accuracy, size, and what is wrong with them."""
+    """List runs below a folder, with accuracy and size."""
     from tlprobe.train.listing import list_runs
 
     begin(quiet=False)
@@ -39,7 +39,7 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     debug: Debug = False,
 ) -> None:
-    """Remove runs, after a question that names what goes; other files in them stay."""
+    """Remove runs, after a question that names what goes."""
     from tlprobe.files import lock_folder
     from tlprobe.train.catalogue import entry_of_run
 

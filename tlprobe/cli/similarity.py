@@ -86,7 +86,7 @@ def svcca(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Compare layers before and after fine-tuning, with nulls and intervals (Figure 2a).
+    """Compare layers before and after fine-tuning (Figure 2a).
 
     Beside it, in the folder weights, how far the weights of each block moved.
     """

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__: list[str] = []
 
-study_app = typer.Typer(help="Plan, run and look at a grid of trainings that a study file describes.")
+study_app = typer.Typer(help="Plan, run and look at a grid of trainings from a file.")
 app.add_typer(study_app, name="study")
 
 File = Annotated[Path, typer.Argument(help="The study file (YAML).", show_default=False)]
@@ -38,7 +38,7 @@ def plan(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """List the trials, which are finished, and how long the others may take."""
+    """List the trials, finished or not, and the time they take."""
     begin(quiet=quiet)
     from tlprobe.studies.plan import estimate, plan_study
     from tlprobe.train.progress import duration
@@ -77,7 +77,7 @@ def run(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Train what is missing; a stopped study goes on with the same command."""
+    """Train what is missing; the same command goes on."""
     progress = begin(quiet=quiet)
     from tlprobe.studies.study import run_study
 
@@ -104,7 +104,9 @@ def status(
 
     record = study_record(plan_study(_load(file, data)), trials=trials)
     for row in record.rows:
-        what = " ".join(str(row[name]) for name in ("sweep", "shape", "block", "rest", "partition") if row[name])
+        usual = row["rest"] in ("random", "trained")  # what the other blocks get where nothing is said
+        names = ("sweep", "shape", "block", *(() if usual else ("rest",)), "partition")
+        what = " ".join(str(row[name]) for name in names if row[name])
         said = "missing" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f} %"
         shown = " ".join(filter(None, (row["features"], row["data_split"])))
         typer.echo(f"{row['backbone']} {row['start']} {shown} fold {row['fold']} seed {row['seed']}  {what}: {said}")
@@ -122,7 +124,7 @@ def tables(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Write a row a point, over its folds and seeds, as CSV, Markdown and LaTeX."""
+    """Write a table: a row a point, over folds and seeds."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.studies.cells import study_cells
@@ -148,7 +150,7 @@ def figures(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Draw each sweep of the study, with intervals; missing points are gaps."""
+    """Draw each sweep of the study; missing points are gaps."""
     begin(quiet=quiet)
     from tlprobe.cli.output import claimed
     from tlprobe.studies.cells import study_cells

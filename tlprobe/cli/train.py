@@ -69,7 +69,7 @@ def fit(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Fine-tune a network on all folds but one, and score it on that one."""
+    """Fine-tune on all folds but one, and score on that one."""
     from tlprobe.plots.figure import save_with_record
     from tlprobe.train.fit import fit as call
     from tlprobe.train.kept import parse_keep_epochs
@@ -123,7 +123,7 @@ def fuse(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Keep pretrained weights in some blocks, start the rest anew, train all (Figure 2b)."""
+    """Keep pretrained weights in some blocks only (Figure 2b)."""
     asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
     kind = {**asked, "rest": rest, "by": by, "parts": parts}
     _sweep("fuse", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
@@ -150,7 +150,7 @@ def freeze(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """Freeze some blocks (weights and batch-norm), train the rest (Figure 2c)."""
+    """Freeze some blocks, train the rest (Figure 2c)."""
     asked = _asked({"prefix": upto, "suffix": from_, "single": only, "except": except_}, shape=shape)
     kind = {**asked, "by": by, "parts": parts}
     _sweep("freeze", kind, ckpt, data, out, trials, device, overwrite, quiet, given)
@@ -173,7 +173,7 @@ def cutoff(
     debug: Debug = False,
     given: dict[str, Any],
 ) -> None:
-    """End the network after a block, with a new head, and train it."""
+    """End the network after a block, and train it."""
     _sweep("cutoff", {"block": after}, ckpt, data, out, trials, device, overwrite, quiet, given)
 
 
@@ -187,7 +187,7 @@ def demo(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Do the main job on built-in clips: fine-tune, probe, and draw Figures 2 and 3."""
+    """Fine-tune on built-in clips, probe, draw Figures 2 and 3."""
     from tlprobe.studies.demo import demo as call
 
     progress = begin(quiet=quiet)

@@ -63,7 +63,7 @@ def transferability(
     given: dict[str, Any],
     shown: dict[str, Any],
 ) -> None:
-    """Score each block without fine-tuning: linear probe, LogME, H-score, LEEP.
+    """Score each block without fine-tuning.
 
     With --against: whether the scores rank the blocks as freezing or cutting did.
     """
@@ -99,5 +99,6 @@ def _line(row: dict[str, Any]) -> str:
     if row["kind"] == "correlation":
         of = f"{row['score']} and {row['sweep']} of {row['against']}, {row['measure']}"
         p_value = "" if row["p_value"] is None else f", p {row['p_value']:.2g}"
-        return f"{of}: {numbers} over {row['n_blocks']} blocks (their number: {said('null')}){p_value}"
+        order = f"the mere order of the {row['n_blocks']} blocks has {said('null')}"
+        return f"{of}: {numbers}; {order}{p_value}"
     return f"{row['block']:<7} {row['score']:<12} {numbers}  by chance {said('null')}, d = {row['n_features']}"

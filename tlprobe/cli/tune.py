@@ -44,7 +44,7 @@ def tune(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Search recipe values, chosen on an inner fold; a stopped search goes on."""
+    """Search recipe values, chosen on an inner fold."""
     progress = begin(quiet=quiet)
     from tlprobe.plots.figure import save_with_record
     from tlprobe.studies.engine import Engine

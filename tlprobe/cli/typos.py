@@ -7,6 +7,7 @@ from typing import Any
 __all__ = ["suggested", "unknown_name"]
 
 _LIKE = 0.75
+_LIKE_A_VERB = 0.6  # of short words: fti
 """The least similarity to suggest a name; below it, --n-clip would be taken for --clip-s."""
 _NO_VERB = re.compile(r"No such command (?P<quoted>.*)\.", re.DOTALL)
 
@@ -44,5 +45,7 @@ def unknown_name(error: Any) -> str | None:
 def suggested(name: str, names: list[str]) -> str:
     """Return a question for the likest of some names, to be put behind what is wrong; empty where none is like it."""
     by_word = {known.lstrip("-"): known for known in names}
-    like = difflib.get_close_matches(name.lstrip("-").lower(), by_word, n=1, cutoff=_LIKE)
+    like = difflib.get_close_matches(
+        name.lstrip("-").lower(), by_word, n=1, cutoff=_LIKE if name.startswith("-") else _LIKE_A_VERB
+    )
     return f"; did you mean {by_word[like[0]]}?" if like else ""

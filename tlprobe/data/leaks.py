@@ -142,7 +142,8 @@ def check_leaks(
     if not (dataset.prescribed or allow):
         more = f"; and {len(here) - _N_NAMED} more" if len(here) > _N_NAMED else ""
         named = "; ".join(_describe(dataset, leak) for leak in here[:_N_NAMED])
-        raise DataError(f"{count}: {named}{more}; give a column of groups, remove copies, or pass --allow-leaks")
+        what = "put them into one fold (a column of groups, or --folds-file), remove copies, or pass --allow-leaks"
+        raise DataError(f"{count}: {named}{more}; {what}")
     kinds = ", ".join(f"{n} {kind}" for kind, n in Counter(leak.kind for leak in here).items())
     _log.warning("%s (leaks by kind: %s)", count, kinds)
     return n_leaked

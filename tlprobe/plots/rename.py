@@ -22,13 +22,14 @@ def rename(figure: Figure, labels: Mapping[str, str]) -> None:
     figure : Figure
         Drawn, not yet laid out.
     labels : mapping of str to str
-        A text as it stands in the figure, whole, and what stands there instead.
+        A text as it stands in the figure, whole, and what stands there instead; a line break is a space.
 
     Raises
     ------
     ParameterError
         If a text is not in the figure; those that are there are named.
     """
+    labels = {_flat(name): text for name, text in labels.items()}
     there: set[str] = set()
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
@@ -36,8 +37,8 @@ def rename(figure: Figure, labels: Mapping[str, str]) -> None:
     for text in figure.findobj(Text):
         said = text.get_text()
         if said:
-            there.add(said)
-            text.set_text(labels.get(said, said))
+            there.add(_flat(said))
+            text.set_text(labels.get(_flat(said), said))
     if missing := [name for name in labels if name not in there]:
         raise ParameterError(f"label {missing[0]!r} is no text of this figure; choose from {_listed(there)}")
 
@@ -49,9 +50,14 @@ def _rename_ticks(axis: Axis, labels: Mapping[str, str]) -> set[str]:
         return set()
     places = list(map(float, axis.get_majorticklocs()))
     named = formatter.format_ticks(places)
-    if labels.keys() & set(named):
-        axis.set_ticks(places, labels=[labels.get(name, name) for name in named])
-    return {name for name in named if name}
+    if labels.keys() & set(map(_flat, named)):
+        axis.set_ticks(places, labels=[labels.get(_flat(name), name) for name in named])
+    return {_flat(name) for name in named if name}
+
+
+def _flat(text: str) -> str:
+    """Return a text on one line: where a figure breaks it is not what names it."""
+    return " ".join(text.split())
 
 
 def _listed(texts: set[str]) -> str:

@@ -14,7 +14,14 @@ from tlprobe.train.device import precision_of
 
 __all__ = ["describe_machine"]
 
-_EXTRAS = {"track": ("tensorboard",), "onnx": ("onnx", "onnxscript", "onnxruntime")}
+_EXTRAS = {
+    "tune": ("optuna",),
+    "report": ("jinja2",),
+    "ray": ("ray",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "track": ("tensorboard",),
+    "parquet": ("pyarrow",),
+}
 
 
 def describe_machine(device: torch.device) -> dict[str, str]:

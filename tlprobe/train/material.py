@@ -260,6 +260,9 @@ def prepare(options: FitOptions, *, progress: bool | None = None) -> Prepared:
     """
     found = define(options)
     dataset, settings, source = found.dataset, found.config.image, found.source
+    n_held_out = sum(clip.fold == options.fold for clip in dataset.clips)
+    counts = f"{len(dataset.clips)} clips, {len(dataset.classes)} classes"
+    _log.info("%s: %s; fold %d (%d clips) is held out", dataset.name, counts, options.fold, n_held_out)
     images = load_images(dataset, settings, progress=progress)
     variants = _variants(dataset, settings, found.config.recipe, source=source, progress=progress)
     leaks = known_leaks(dataset, channel=settings.channel, progress=progress)

@@ -69,15 +69,21 @@ class Progress:
         self.close()
         trainer = self._trainer
         _log.info(
-            "epoch %d/%d: loss %.3f, training accuracy %.1f %%, held-out accuracy %.1f %%, %.1f clips/s, %s left",
+            "epoch %d/%d: loss %.3f, training accuracy %.1f %%, %s accuracy %.1f %%, %.1f clips/s, %s left",
             result.epoch,
             trainer.recipe.epochs,
             result.train_loss,
             100 * result.train_accuracy,
-            100 * result.held_out_accuracy,
+            *self._scored(result),
             self.clips_per_s(time.perf_counter()),
             duration(self._left_s(time.perf_counter())),
         )
+
+    def _scored(self, result: EpochResult) -> tuple[str, float]:
+        """Return the accuracy to be told: that of the inner fold where there is one, for choices are made there."""
+        if result.inner_accuracy is not None:
+            return "inner-fold", 100 * result.inner_accuracy
+        return "held-out", 100 * result.held_out_accuracy
 
     def close(self) -> None:
         """Close the bar."""

@@ -5,6 +5,7 @@ how far they miss it is the gap. It falls with the number of steps, though not s
 Reference: Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365. The integral is Captum's (Gauss-Legendre).
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -18,6 +19,8 @@ from torch import nn
 from tlprobe.errors import CheckpointError, ParameterError
 
 __all__ = ["MAX_STEPS", "SMALL_DIFFERENCE", "Explained", "completeness_gap", "integrated_gradients", "logits_of"]
+
+_log = logging.getLogger(__name__)
 
 MAX_STEPS = 1000
 """Steps after which a clip that does not add up is marked as such."""
@@ -129,6 +132,8 @@ def integrated_gradients(
         if n_steps is not None or steps == most:
             break
         pending = pending[gap[pending] > tolerance]
+        if len(pending):
+            _log.info("%d of %d clips do not add up within %.2g yet, after %d steps", len(pending), n, tolerance, steps)
         steps = min(2 * steps, most)
     return Explained(best, logit, logit_baseline, gap, absolute, taken)
 
