@@ -64,7 +64,7 @@ def test_a_folder_in_the_place_of_the_snippet_is_a_wrong_option(fails, freezing,
     ("arguments", "words"),
     [
         (("--style", "slide"), ("style='slide'", "paper, talk, poster")),
-        (("--style", "poster", "--width", "12"), ("width='12'", "15 to 180 (cm)")),
+        (("--style", "poster", "--width", "12"), ("width='12'", "21 to 180 (cm)")),
         (("--format", "svg", "--latex"), ("--latex includes no svg", "pgf, pdf, png")),
         (("--out", "a b.pdf", "--latex"), ("out='a b'", "no name that a LaTeX document can include")),
         (("--format", "eps"), ("format='eps'", "pdf, png, svg, pgf")),

@@ -84,7 +84,7 @@ def test_widths_are_times_the_style(fake, style):
 def test_no_such_style_or_width_of_it(fake):
     with pytest.raises(ParameterError, match="style='slide'; choose from paper, talk, poster"):
         render([fake.fit()], style="slide")
-    with pytest.raises(ParameterError, match=r"or 15 to 180 \(cm\)"):
+    with pytest.raises(ParameterError, match=r"or 21 to 180 \(cm\)"):
         render([fake.fit()], style="poster", width=12)
 
 

@@ -42,9 +42,9 @@ def test_widths(fake, width, inches):
     assert render([fake.sweep("freeze")], width=width).get_figwidth() == pytest.approx(inches)
 
 
-@pytest.mark.parametrize("width", ["triple", 4.9, 61, float("nan"), "-3"])
+@pytest.mark.parametrize("width", ["triple", 6.9, 61, float("nan"), "-3"])
 def test_no_such_width(fake, width):
-    with pytest.raises(ParameterError, match=r"is no figure width; choose from single, double, or 5 to 60 \(cm\)"):
+    with pytest.raises(ParameterError, match=r"is no figure width; choose from single, double, or 7 to 60 \(cm\)"):
         render([fake.sweep("freeze")], width=width)
 
 

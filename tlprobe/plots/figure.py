@@ -32,7 +32,7 @@ FORMATS = ("pdf", "png", "svg", "pgf")
 _WIDTHS = {"single": SINGLE_IN, "double": DOUBLE_IN}
 _TWO_COLUMNS_FROM_IN = (SINGLE_IN + DOUBLE_IN) / 2
 _CM_PER_IN = 2.54
-_LEAST_CM, _MOST_CM = 5.0, 60.0
+_LEAST_CM, _MOST_CM = 7.0, 60.0  # below, notes in type of a paper do not fit beside the axis
 _WITHOUT_DATES: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
     "png": {"Software": None},
@@ -54,7 +54,7 @@ def render(
     records : sequence of Record
         One gives its own figure; several become panels a, b, c, ... in this order. Panels of the same quantity
         share one y axis.
-    width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in), or float in [5, 60], in cm; optional
+    width : str, one of ``"single"`` (3.25 in), ``"double"`` (6.75 in), or float in [7, 60], in cm; optional
         By default two columns for several panels, and for a record that needs them. What is wider than one and a half
         columns is laid out as two. All of them are times the factor of the style.
     labels : mapping of str to str, optional
