@@ -130,7 +130,10 @@ def test_eval_names_a_clip(cli, small_run, tiny_data, tmp_path):
     (row,) = json.loads((tmp_path / "o" / "record.json").read_text())["rows"]
     assert row["clip"] == "low/1.wav"
     assert row["accuracy"] is row["n"] is row["ci_low"] is row["ci_high"] is None
-    assert out.startswith(f"low/1.wav  {row['predicted']}")
+    assert out.startswith(f"low/1.wav  {row['predicted']} {100 * row['probability']:.1f} %, ")
+    shares = [float(share) for share in re.findall(r"([\d.]+) %", out.splitlines()[0])]
+    assert len(shares) == 3  # of three classes, so they are all
+    assert abs(sum(shares) - 100) < 0.2
 
 
 def test_a_weight_file_is_a_checkpoint(check, cli, small_run, tiny_data, tmp_path):

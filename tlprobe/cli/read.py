@@ -24,6 +24,8 @@ from tlprobe.cli.options import (
 from tlprobe.cli.output import claimed, percent
 from tlprobe.files import write_atomic
 
+_N_LIKELY = 3
+
 
 @app.command()
 def ensemble(
@@ -79,12 +81,19 @@ def evaluate(
     with claimed("eval", out, overwrite=overwrite, ckpt=ckpt, clip=clip, data=data, given=given) as claim:
         record = call(ckpt, data=data, clips=clip, options=options, device=device, progress=progress)
         write_atomic(out / "predictions.csv", predictions_of(record).to_csv())
-        for row in record.rows:
+        for number, row in enumerate(record.rows):
             if row["accuracy"] is None:
-                typer.echo(f"{row['clip']}  {row['predicted']}  {100 * row['probability']:.1f} %")
+                likely = _likeliest(record.params["classes"], record.arrays["probabilities"][number].tolist())
+                typer.echo(f"{row['clip']}  {likely}")
             else:
                 typer.echo(f"{row['run']} on {row['clips']}: {percent(row)}")
         claim.deliver(record)
+
+
+def _likeliest(classes: list[str], probabilities: list[float]) -> str:
+    """Say the most probable classes of a clip, the first few of many."""
+    ranked = sorted(zip(probabilities, classes, strict=True), key=lambda pair: -pair[0])
+    return ", ".join(f"{name} {100 * probability:.1f} %" for probability, name in ranked[:_N_LIKELY])
 
 
 def _ensemble_lines(row: dict[str, Any], *, no_soup: str | None) -> list[str]:

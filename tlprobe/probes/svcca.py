@@ -37,7 +37,6 @@ __all__ = ["svcca"]
 _log = logging.getLogger(__name__)
 
 _MIN_PERMUTATIONS = 20
-_LAYERS_NAMED = 12  # layers whose warnings are told one by one
 
 
 def svcca(
@@ -268,10 +267,14 @@ def _rows(outcome: Outcome, labels: dict[str, Any], settings: Settings, *, n_cli
 
 
 def _tell(rows: Sequence[dict[str, Any]]) -> None:
-    told = dict.fromkeys((row["run"], row["layer"], row["layer_y"], row["conv"], row["warnings"]) for row in rows)
-    told = {key: None for key in told if key[-1]}
-    if len(told) > _LAYERS_NAMED:
-        _log.info("%d of %d comparisons have warnings: see the record", len(told), len(rows))
-        return
-    for run, layer, other, conv, warnings in told:
-        _log.info("%s %s (%s): %s", run, layer if layer == other else f"{layer} and {other}", conv, warnings)
+    """Say once a run how many of its comparisons have warnings, and the last layer's: of those the deepest has most."""
+    of_run: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        of_run.setdefault(row["run"], []).append(row)
+    for run, own in of_run.items():
+        warned = [row for row in own if row["warnings"]]
+        if warned:
+            layer, other, conv, said = (warned[-1][name] for name in ("layer", "layer_y", "conv", "warnings"))
+            pair = layer if layer == other else f"{layer} and {other}"
+            counts = f"{len(warned)} of {len(own)} comparisons have warnings"
+            _log.info("%s: %s, see the record; of %s (%s): %s", run, counts, pair, conv, said)
