@@ -39,7 +39,7 @@ def _train(home):
 
 @pytest.fixture(autouse=True)
 def api_folder(request, monkeypatch, tmp_path_factory):
-    """Give a doctest a cache that is not the user's, and one that names ``runs/`` a folder with the runs of `api_home`."""
+    """Give a doctest a cache that is not the user's, and where it names ``runs/`` a folder with those of `api_home`."""
     if not isinstance(request.node, pytest.DoctestItem):
         yield
         return
