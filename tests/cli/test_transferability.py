@@ -61,7 +61,7 @@ def test_against_what_a_sweep_gave(cli, arguments, small_run, tmp_path):
     said = [line for line in out.splitlines() if "kendall" in line]
     assert len(said) == 6
     assert said[0].startswith("linear_probe and cutoff of cutoff, kendall: ")
-    assert "over 5 blocks (their number: " in said[0]
+    assert "; the mere order of the 5 blocks has " in said[0]
     rows = json.loads((tmp_path / "o/record.json").read_text())["rows"]
     assert len([row for row in rows if row["kind"] == "treatment" and row["sweep"] == "freeze"]) == 5
 
