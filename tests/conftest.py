@@ -107,16 +107,22 @@ def block_maps():
 
 
 @pytest.fixture(scope="session")
-def reference():
-    """Load a slow twin from tests/reference by name."""
+def module_beside():
+    """Load a module of helpers by a file in its folder, and its name: tests are no package."""
 
-    def load(name):
-        spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / "reference" / f"{name}.py")
+    def load(file, name):
+        spec = importlib.util.spec_from_file_location(name, Path(file).with_name(f"{name}.py"))
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
 
     return load
+
+
+@pytest.fixture(scope="session")
+def reference(module_beside):
+    """Load a slow twin from tests/reference by name."""
+    return lambda name: module_beside(Path(__file__).parent / "reference" / "any", name)
 
 
 @pytest.fixture(scope="session")

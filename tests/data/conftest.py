@@ -1,9 +1,7 @@
 """Small data folders, archives and a server of one, made in code; nothing here touches the user's cache."""
 
 import csv
-import importlib.util
 import threading
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,13 +16,6 @@ from tlprobe.errors import DataError
 
 SR = 16_000
 HEADER = ["filename", "fold", "target", "category", "esc10", "src_file", "take"]
-
-
-def _module(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(autouse=True)
@@ -104,9 +95,9 @@ def half_second():
 
 
 @pytest.fixture(scope="session")
-def archives():
+def archives(module_beside):
     """The module archives: LIMITS, pack and its parts."""
-    return _module("archives")
+    return module_beside(__file__, "archives")
 
 
 @pytest.fixture
@@ -140,9 +131,9 @@ def refused(archives, place, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def served():
+def served(module_beside):
     """The module served: DATA, the archive, what is in it, and Server."""
-    return _module("served")
+    return module_beside(__file__, "served")
 
 
 @pytest.fixture

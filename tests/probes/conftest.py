@@ -2,8 +2,6 @@
 
 import copy
 import dataclasses
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,13 +72,9 @@ def tiny_checkpoint(tiny_run):
 
 
 @pytest.fixture(scope="session")
-def explained():
+def explained(module_beside):
     """The module explained_networks: Linear, Smooth, Kinked."""
-    file = Path(__file__).with_name("explained_networks.py")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_beside(__file__, "explained_networks")
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def test_one_recording_has_no_interval():
 
 def test_a_sweep_has_them(small_run, tmp_path):
     record = freeze(small_run, trials=tmp_path, device="cpu", progress=False)
+    assert record.params["intervals"] == "bootstrap over source recordings" == small_run.record.params["intervals"]
     full = next(row for row in record.rows if row["treatment"] == "full")
     others = [row for row in record.rows if row["run"] != full["run"]]
     assert others

@@ -1,30 +1,20 @@
 """A network that trains in a second, and finished runs of it."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from tlprobe.train.material import FitOptions, load_material
 
 
-def _module(name):
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="session")
-def small():
+def small(module_beside):
     """The module small_job: net, config, train."""
-    return _module("small_job")
+    return module_beside(__file__, "small_job")
 
 
 @pytest.fixture(scope="session")
-def stops():
+def stops(module_beside):
     """The module stops: stop_before, require_same."""
-    return _module("stops")
+    return module_beside(__file__, "stops")
 
 
 @pytest.fixture(scope="session")

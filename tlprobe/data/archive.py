@@ -42,7 +42,7 @@ _DAMAGE = (
     RecursionError,  # headers of headers of headers
     OverflowError,
     ValueError,  # a size that is no number
-    NotImplementedError,
+    NotImplementedError,  # raised by zipfile, of a compression that it does not know
     zlib.error,
     lzma.LZMAError,
     tarfile.TarError,

@@ -224,20 +224,16 @@ def _sweep(
     )
     points = points_of(treatment, block_names=baseline.block_names, block=block, **kind)
     values = [str(point.block) for point in points]
-    done = {canonical(point, block_names=baseline.block_names) for point in points}
-    wanted = [Point("full")] if block is not None else [Point("full"), Point("random")]
-    points += [level for level in wanted if canonical(level, block_names=baseline.block_names) not in done]
+    kinds = [canonical(point, block_names=baseline.block_names) for point in points]
+    for level in [Point("full")] if block is not None else [Point("full"), Point("random")]:
+        if (what := canonical(level, block_names=baseline.block_names)) not in kinds:
+            points, kinds = [*points, level], [*kinds, what]
     runs: list[Run] = []
     for number, point in enumerate(points, start=1):
         _log.info("%s %d/%d: %s", treatment, number, len(points), point.block or point.treatment)
         runs.append(run_trial(baseline, point, progress=progress))
     rows = [row_of(run, point) for run, point in zip(runs, points, strict=True)]
-    whole = canonical(Point("full"), block_names=baseline.block_names)
-    full = next(
-        run
-        for run, point in zip(runs, points, strict=True)
-        if canonical(point, block_names=baseline.block_names) == whole
-    )
+    full = runs[kinds.index(canonical(Point("full"), block_names=baseline.block_names))]
     add_differences(rows, runs, full=full)
     for row in rows:
         row["run"] = row.pop("run")  # last: it is long, and says least
