@@ -141,7 +141,27 @@ def cells(plan: Plan, *, trials: Path) -> Record:
 
 
 def study_cells(study: Study, *, trials: Path | str = TRIALS_FOLDER) -> Record:
-    """Return a study's finished runs as the cells of a table; see `cells` for the result, `study_status` for the rest.
+    """Return a study's finished runs as the cells of a table.
+
+    Parameters
+    ----------
+    study : Study
+        See `tlprobe.load_study`.
+    trials : path
+        Where runs live.
+
+    Returns
+    -------
+    record : Record
+        One row a cell, over its folds and seeds: accuracies in [0, 1] by rule, interval, scatter, and the paired
+        difference to the fully fine-tuned network; see `cells`. `tlprobe.cells_table` makes a table of it.
+
+    Raises
+    ------
+    ParameterError
+        If the study cannot be planned, or none of its trials is finished.
+    CheckpointError
+        If a run is damaged.
 
     Examples
     --------
